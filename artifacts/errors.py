@@ -31,6 +31,10 @@ class IrisError(Exception):
     def __str__(self) -> str:
         return f"{self.message}\n  → {self.hint}" if self.hint else self.message
 
+    def in_one_line(self) -> str:
+        """Return message and hint as a line of a log."""
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
 
 class UsageError(IrisError):
     """The command was called with words that make no sense together."""

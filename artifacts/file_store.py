@@ -6,12 +6,12 @@ Temporary names begin with a dot, which no blob's name may.
 """
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from artifacts.errors import BlobNotFound, StoreUnavailable
+from artifacts.files import flush_folder, temporary_file, write_whole
 from artifacts.store import BlobStore, Store
 
 
@@ -50,19 +50,18 @@ class FileBlobStore(BlobStore):
 
     def _put_if_absent(self, name: str, data: bytes) -> bool:
         path = self._root / name
-        with _reported("write", path), _temporary_file(path.parent, data) as temporary:
+        with _reported("write", path), temporary_file(path.parent, data) as temporary:
             try:
                 os.link(temporary, path)
             except FileExistsError:
                 return False
-            _flush_folder(path.parent)
+            flush_folder(path.parent)
             return True
 
     def _replace(self, name: str, data: bytes) -> None:
         path = self._root / name
-        with _reported("write", path), _temporary_file(path.parent, data) as temporary:
-            temporary.replace(path)
-            _flush_folder(path.parent)
+        with _reported("write", path):
+            write_whole(path, data)
 
     def _read(self, name: str) -> bytes:
         path = self._root / name
@@ -71,31 +70,6 @@ class FileBlobStore(BlobStore):
                 return path.read_bytes()
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 raise BlobNotFound(f"there is no blob {path}") from None
-
-
-@contextmanager
-def _temporary_file(folder: Path, data: bytes) -> Iterator[Path]:
-    """Yield a complete temporary file in `folder`; it is gone afterwards."""
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=folder)
-    path = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        yield path
-    finally:
-        path.unlink(missing_ok=True)
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make the folder's new entry survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

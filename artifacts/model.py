@@ -13,8 +13,8 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
-from artifacts.digests import sha256_hex
-from artifacts.errors import CorruptModelFile, DigestMismatch, PickleRefused
+from artifacts.errors import CorruptModelFile
+from artifacts.model_bytes import check_bytes
 
 METADATA_KEY = "iris.card"
 INPUT_NAME = "rows"
@@ -34,17 +34,6 @@ _ORT_ERRORS = (
     ort_errors.NotImplemented,
     ort_errors.RuntimeException,
     UnicodeDecodeError,  # the text of one of the errors above, where it quotes altered bytes
-)
-_PICKLE = (b"\x80", b"(", b"c")
-_COMPRESSED = (
-    b"\x78\x01",
-    b"\x78\x5e",
-    b"\x78\x9c",
-    b"\x78\xda",
-    b"\x1f\x8b",
-    b"BZh",
-    b"\xfd7z",
-    b"PK",
 )
 
 
@@ -157,14 +146,7 @@ def load_model(data: bytes, sha256: str | None = None, *, threads: int = 1) -> M
         PickleRefused: `data` is a pickle.
         CorruptModelFile: `data` is no model file, or a part of one.
     """
-    found = sha256_hex(data)
-    if _looks_pickled(data):
-        raise PickleRefused("the file")
-    if sha256 is not None and found != sha256:
-        raise DigestMismatch(
-            f"the file has SHA-256 {found}, and {sha256} was asked for",
-            hint="the blob was altered or cut short on its way, or it is another version's",
-        )
+    found = check_bytes(data, sha256)
     session = _session(data, threads)
     card = _card(session)
     _check_shape(session, card)
@@ -212,11 +194,6 @@ def _check_shape(session: ort.InferenceSession, card: ModelCard) -> None:
     )
     if not all(shapes):
         raise _corrupt("its golden rows are missing or of another shape than the model")
-
-
-def _looks_pickled(data: bytes) -> bool:
-    """Tell a pickle, compressed or not, from an ONNX file, which begins with 08."""
-    return data.startswith((*_PICKLE, *_COMPRESSED))
 
 
 def _corrupt(reason: str) -> CorruptModelFile:

@@ -1,0 +1,43 @@
+"""Files that appear whole or not at all, and survive a power cut once they are there."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Put `data` under `path`, whatever lay there; only the owner may read it.
+
+    Raises:
+        OSError: it can't be written; what lay there stays.
+    """
+    with temporary_file(path.parent, data) as temporary:
+        temporary.replace(path)
+        flush_folder(path.parent)
+
+
+@contextmanager
+def temporary_file(folder: Path, data: bytes) -> Iterator[Path]:
+    """Yield a complete temporary file in `folder`, its name beginning with a dot; gone after."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=folder)
+    path = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def flush_folder(folder: Path) -> None:
+    """Make the folder's new entry survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

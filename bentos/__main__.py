@@ -1,0 +1,59 @@
+"""`python -m bentos`: serve the Bento in this one process, or say in one line why not.
+
+`bentoml serve` does the same with a process more, which restarts the other: it imports the service
+twice, one after the other, and takes twice the memory. Here somebody restarts already (the
+supervisor, Kubernetes), and wants to see the process end when it can't serve.
+"""
+
+import logging
+import os
+import signal
+import sys
+import tempfile
+
+from artifacts.errors import IrisError
+from artifacts.settings import load
+from serving.inference.instance import INSTANCE
+from serving.inference.settings import InferenceSettings
+
+# Longer than the gateway keeps an idle connection, so that it's never this end that hangs up.
+KEEP_ALIVE_S = 75
+DRAIN_S = 30
+
+
+def main() -> None:
+    """Load the model, then BentoML; serve until SIGTERM, and finish what was accepted."""
+    # The server drains when it gets one, and raises it again when it's done.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        settings = load(InferenceSettings)
+        INSTANCE.load()
+    except IrisError as error:
+        sys.exit(INSTANCE.reason or str(error))
+    with tempfile.TemporaryDirectory(prefix="iris-metrics-") as metrics:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics  # before BentoML is imported
+        serve(settings)
+
+
+def serve(settings: InferenceSettings) -> None:
+    """Serve the loaded model."""
+    import uvicorn
+
+    from bentos.service import IrisClassifier
+
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("bentoml").setLevel(logging.INFO)
+    uvicorn.run(
+        IrisClassifier.to_asgi(),
+        host=settings.inference_host,
+        port=settings.inference_port,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=DRAIN_S,
+        access_log=False,
+        server_header=False,
+        log_config=None,
+    )
+
+
+if __name__ == "__main__":
+    main()

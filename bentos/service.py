@@ -1,0 +1,94 @@
+"""The BentoML service: one batchable API on arrays, with the status routes mounted beside it."""
+
+import asyncio
+import logging
+from typing import Annotated, Any
+
+import bentoml
+import numpy as np
+import pydantic
+from bentoml.exceptions import BentoMLException
+from bentoml.validators import ContentType
+from numpy.typing import NDArray
+
+from artifacts.errors import IrisError
+from artifacts.settings import load
+from serving.inference.app import ReleaseHeaders, status_app
+from serving.inference.instance import INSTANCE
+from serving.inference.settings import InferenceSettings
+from serving.inference.warmup import warm_up
+
+logger = logging.getLogger("bentoml.iris")
+
+
+def rows_of_this_model(value: Any) -> NDArray[np.float64]:
+    """Check the rows of one request, before the batcher joins them to those of others."""
+    return INSTANCE.served.rows(value)
+
+
+class Rows(pydantic.BaseModel):
+    """The body of a prediction: rows of features, in the order of the model's card."""
+
+    rows: Annotated[Any, pydantic.AfterValidator(rows_of_this_model)]
+
+
+class Classifier:
+    """The classifier of iris flowers, one release a process."""
+
+    def __init__(self) -> None:
+        try:
+            INSTANCE.load()
+        except IrisError:
+            # `python -m bentos` ends before this; under `bentoml serve` the process says why.
+            logger.error(INSTANCE.reason)  # noqa: TRY400 - an expected failure has no traceback
+
+    @bentoml.on_startup  # type: ignore[untyped-decorator] # BentoML exports it lazily, untyped
+    async def begin_warm_up(self) -> None:
+        """Begin the warm-up, which goes on when the server accepts connections."""
+        if INSTANCE.loaded:
+            self._warm_up = asyncio.create_task(self._until_warm())
+
+    async def _until_warm(self) -> None:
+        try:
+            await warm_up(INSTANCE.served, IrisClassifier.url or load(InferenceSettings).own_url)
+        except IrisError as error:
+            INSTANCE.fail(error)
+            logger.error(INSTANCE.reason)  # noqa: TRY400 - an expected failure has no traceback
+        else:
+            INSTANCE.warmed()
+            logger.info("ready: %s", INSTANCE.served.release)
+
+    async def __is_ready__(self) -> bool:
+        return INSTANCE.status == "ready"
+
+    # The content type is given because BentoML else finds it in a JSON schema that it builds for
+    # every response.
+    @bentoml.api(batchable=True, max_batch_size=1024, input_spec=Rows)  # type: ignore[untyped-decorator] # as above
+    async def predict(
+        self, rows: NDArray[np.float64]
+    ) -> Annotated[NDArray[np.float64], ContentType("application/json")]:
+        """Return the probability of each class for each row."""
+        return INSTANCE.served.model.predict(rows)
+
+
+IrisClassifier = bentoml.service(
+    bentoml.asgi_app(status_app(INSTANCE))(Classifier),
+    name="iris_classifier",
+    workers=1,
+    traffic={"timeout": 30},
+    # BentoML's own /livez and /readyz stay; these are what it leaves out of its logs and limits.
+    endpoints={"livez": "/health/live", "readyz": "/health/ready"},
+    logging={"access": {"enabled": False}},
+    envs=[{"name": "BENTOML_DO_NOT_TRACK", "value": "True"}],
+)
+IrisClassifier.add_asgi_middleware(ReleaseHeaders, instance=INSTANCE)
+
+
+def is_no_refusal(record: logging.LogRecord) -> bool:
+    """Filter: BentoML logs a traceback for each request that it refuses."""
+    error = record.exc_info[1] if record.exc_info else None
+    refused = isinstance(error, BentoMLException) and error.error_code < 500
+    return not (refused or isinstance(error, pydantic.ValidationError))
+
+
+logging.getLogger("bentoml._internal.server.http_app").addFilter(is_no_refusal)

@@ -1,0 +1,96 @@
+"""`python -m serving.download_model`: put the release's file where the inference service loads it.
+
+The program of the init container, and what the supervisor runs before it starts a process. It
+imports neither BentoML nor ONNX Runtime.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from artifacts.errors import IrisError, ModelFileError, StoreUnavailable
+from artifacts.files import write_whole
+from artifacts.model_bytes import check_bytes
+from artifacts.release import Release
+from artifacts.settings import HomeSettings, load
+from artifacts.store import BlobStore, open_store
+
+# Between attempts. Federated tokens fail for a short while after they were made.
+PAUSES_S = (0.2, 1.0, 3.0, 8.0)
+
+
+class DownloadSettings(HomeSettings, frozen=True, kw_only=True):
+    """Which store to fetch from, and where to put the file.
+
+    The release comes from `MODEL_VERSION`, `MODEL_BLOB_NAME` and `MODEL_SHA256`.
+    """
+
+    model_path: str
+    """Where the file goes."""
+
+
+def download(
+    models: BlobStore, release: Release, path: Path, pause: Callable[[float], None] = time.sleep
+) -> str:
+    """Make sure that `path` holds the release's file, whole and with the right digest.
+
+    A file that is there already and has the digest stays: a container's volume outlives a restart
+    of its node, and the store may be away by then.
+
+    Returns:
+        The file's digest.
+
+    Raises:
+        StoreError: the store has no such blob, or did not answer in all the attempts.
+        ModelFileError: the blob is a pickle or another file, or `path` can't be written.
+    """
+    if release.sha256 is not None and _holds(path, release.sha256):
+        return release.sha256
+    data = _read(models, release.blob, pause)
+    digest = check_bytes(data, release.sha256, what=models.address(release.blob))
+    try:
+        write_whole(path, data)
+    except OSError as error:
+        raise ModelFileError(
+            f"{path} cannot be written: {error.strerror}",
+            hint="check the folder's rights and the disk's free space",
+        ) from error
+    return digest
+
+
+def _holds(path: Path, sha256: str) -> bool:
+    try:
+        check_bytes(path.read_bytes(), sha256)
+    except (OSError, ModelFileError):
+        return False
+    return True
+
+
+def _read(models: BlobStore, name: str, pause: Callable[[float], None]) -> bytes:
+    for seconds in PAUSES_S:
+        try:
+            return models.read(name)
+        except StoreUnavailable as error:
+            sys.stderr.write(f"{error.message}; trying again in {seconds} s\n")
+            pause(seconds)
+    return models.read(name)
+
+
+def main() -> int:
+    """Fetch the file that the environment names; return the exit code."""
+    try:
+        settings = load(DownloadSettings)
+        release = Release.from_environ(os.environ)
+        models = open_store(settings.store_uri).models
+        digest = download(models, release, Path(settings.model_path))
+    except IrisError as error:
+        sys.stderr.write(f"{error.in_one_line()}\n")
+        return error.exit_code
+    sys.stdout.write(f"{release} is at {settings.model_path}, sha256 {digest}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""The routes beside the prediction: health and the model. And the headers that name the release."""
+
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.inference.instance import Instance
+
+
+def status_app(instance: Instance) -> Starlette:
+    """Return the application that answers for `instance`."""
+
+    async def live(_: Request) -> JSONResponse:
+        return JSONResponse({"status": "live"})
+
+    async def ready(_: Request) -> JSONResponse:
+        body: dict[str, str] = {"status": instance.status}
+        if instance.reason:
+            body["reason"] = instance.reason
+        return JSONResponse(body, 200 if instance.status == "ready" else 503)
+
+    async def model(_: Request) -> JSONResponse:
+        if not instance.loaded:
+            return JSONResponse({"status": instance.status, "reason": instance.reason}, 503)
+        return JSONResponse(instance.served.describe())
+
+    return Starlette(
+        routes=[
+            Route("/health/live", live),
+            Route("/health/ready", ready),
+            Route("/v1/model", model),
+        ]
+    )
+
+
+class ReleaseHeaders:
+    """ASGI middleware: every response says which release the process serves."""
+
+    def __init__(self, app: ASGIApp, instance: Instance) -> None:
+        self._app = app
+        self._instance = instance
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the call on, and name the release in the headers of its response."""
+        if scope["type"] != "http" or not self._instance.loaded:
+            await self._app(scope, receive, send)
+            return
+        served = self._instance.served
+
+        async def send_named(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["X-Model-Version"] = served.release.version
+                headers["X-Model-Sha256"] = served.model.sha256
+            await send(message)
+
+        await self._app(scope, receive, send_named)

@@ -1,0 +1,95 @@
+"""The model that a process serves, and the release it belongs to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from artifacts.errors import CorruptModelFile, ModelFileError
+from artifacts.model import Model, load_model
+from artifacts.release import Release
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A loaded model with its release; `since` is when it was loaded."""
+
+    model: Model
+    release: Release
+    since: datetime
+
+    def describe(self) -> dict[str, Any]:
+        """Return what `GET /v1/model` answers."""
+        card = self.model.card
+        return {
+            "name": card.name,
+            "version": self.release.version,
+            "sha256": self.model.sha256,
+            "blob": self.release.blob,
+            "verified": self.release.sha256 is not None,
+            "since": self.since.isoformat(timespec="seconds"),
+            "estimator": card.estimator,
+            "features": [
+                {"name": f.name, "unit": f.unit, "minimum": f.minimum, "maximum": f.maximum}
+                for f in card.features
+            ],
+            "labels": card.labels,
+            "input_dtype": card.input_dtype,
+            "metrics": card.metrics,
+            "golden": msgspec.to_builtins(card.golden),
+        }
+
+    def rows(self, value: Any) -> NDArray[np.float64]:
+        """Return `value` as rows for this model.
+
+        It is checked before the batcher sees it: rows of different widths can't be joined, and one
+        failed batch is an error for every request in it.
+
+        Raises:
+            ValueError: it isn't a list of rows of as many finite numbers as the model has features.
+        """
+        width = len(self.model.card.features)
+        rows = np.asarray(value)  # ragged lists raise ValueError here
+        if rows.dtype.kind not in "iuf" or rows.ndim != 2 or rows.shape[1] != width:
+            raise ValueError(f"expected rows of {width} numbers each")
+        if not len(rows):
+            raise ValueError("expected at least one row")
+        if not np.isfinite(rows).all():
+            raise ValueError("expected finite numbers")
+        return rows.astype(np.float64, copy=False)
+
+
+def load_served_model(path: Path, environ: Mapping[str, str]) -> ServedModel:
+    """Load the file at `path` as the release that `environ` names.
+
+    Raises:
+        SettingsError: the release is not named, or not rightly.
+        ModelFileError: there is no such file, it is not the one asked for, or not a whole one.
+    """
+    release = Release.from_environ(environ)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelFileError(
+            f"the model file {path} cannot be read: {error.strerror}",
+            hint="python -m serving.download_model puts it there",
+        ) from error
+    model = load_model(data, release.sha256)
+    model.check_golden()
+    return ServedModel(model, release, datetime.now(UTC))
+
+
+def check_golden_answer(served: ServedModel, answer: list[list[float]]) -> None:
+    """Check what came back over HTTP for the golden rows against the loaded model itself.
+
+    Raises:
+        CorruptModelFile: it is something else than the model computes.
+    """
+    expected = served.model.predict(np.array(served.model.card.golden.rows))
+    if not np.allclose(np.array(answer), expected, rtol=0, atol=1e-6):
+        raise CorruptModelFile("the golden rows come back changed from the service's own path")
