@@ -1,0 +1,169 @@
+"""The client of one inference instance, and the border at which its errors end.
+
+InferenceError
+├── InferenceUnreachable    no connection, or it broke before the answer
+├── InferenceBusy           502 or 503: it can't now, another instance may
+└── InferenceFailed         anything else that is no answer
+"""
+
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import msgspec
+
+from artifacts.errors import IrisError, SettingsError
+from serving.gateway.connection import Connection, ConnectionLost, Response
+from serving.gateway.models import ReleaseId, ServedModel
+from serving.gateway.schema import Row
+
+
+class InferenceError(IrisError):
+    """An instance gave no answer that can be used."""
+
+
+class InferenceUnreachable(InferenceError):
+    """The instance can't be reached, or went away during the call."""
+
+
+class InferenceBusy(InferenceError):
+    """The instance says that it can't answer now."""
+
+
+class InferenceFailed(InferenceError):
+    """The instance answered with an error, or with something that is no answer."""
+
+
+class Rows(msgspec.Struct):
+    """The body of a call."""
+
+    rows: list[Row]
+
+
+class Probabilities(NamedTuple):
+    """What a call gave, and the release that gave it."""
+
+    rows: list[list[float]]
+    release: ReleaseId
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(list[list[float]]).decode
+
+
+class Inference:
+    """One instance, by its address, with the idle connections to it."""
+
+    def __init__(self, url: str) -> None:
+        """Take an address such as `http://127.0.0.1:5000`.
+
+        Raises:
+            SettingsError: it is no such address.
+        """
+        self.url = url
+        self._host, self._port, authority = _address(url)
+        self._host_header = f"host: {authority}\r\n"
+        self._idle: list[Connection] = []
+        self._closed = False
+
+    async def predict(self, rows: list[Row], traceparent: str | None) -> Probabilities:
+        """Return the probabilities of each row.
+
+        Raises:
+            InferenceError: there is no answer.
+        """
+        response = await self._request("POST", "/predict", _encode(Rows(rows)), traceparent)
+        _check(response)
+        try:
+            probabilities = _decode(response.body)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise InferenceFailed(f"{self.url} answered no probabilities: {error}") from None
+        if len(probabilities) != len(rows):
+            raise InferenceFailed(f"{self.url} answered {len(probabilities)} rows to {len(rows)}")
+        return Probabilities(probabilities, _release(response))
+
+    async def describe(self) -> ServedModel:
+        """Return the release that the instance serves.
+
+        Raises:
+            InferenceError: there is no answer.
+        """
+        response = await self._request("GET", "/v1/model")
+        _check(response)
+        try:
+            return ServedModel(response.body)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise InferenceFailed(f"{self.url}/v1/model describes no model: {error}") from None
+
+    async def readiness(self) -> ReleaseId:
+        """Return the release that the instance is ready to serve.
+
+        Raises:
+            InferenceError: it is not ready, or there is no answer.
+        """
+        response = await self._request("GET", "/health/ready")
+        _check(response)
+        return _release(response)
+
+    def close(self) -> None:
+        """Close the idle connections, and those in use after their answer."""
+        self._closed = True
+        for connection in self._idle:
+            connection.close()
+        self._idle.clear()
+
+    async def _request(
+        self, method: str, path: str, body: bytes = b"", traceparent: str | None = None
+    ) -> Response:
+        head = (
+            f"{method} {path} HTTP/1.1\r\n{self._host_header}"
+            f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
+        )
+        if traceparent:
+            head += f"traceparent: {traceparent}\r\n"
+        message = head.encode() + b"\r\n" + body
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.usable:
+                try:
+                    return await self._send(connection, message)
+                except ConnectionLost:
+                    continue  # the other side closed it while it was idle, which it may
+        try:
+            return await self._send(await Connection.open(self._host, self._port), message)
+        except ConnectionLost as error:
+            raise InferenceUnreachable(f"{self.url}: {error.message}") from None
+
+    async def _send(self, connection: Connection, message: bytes) -> Response:
+        response = await connection.request(message)
+        if self._closed:
+            connection.close()
+        elif connection.usable:
+            self._idle.append(connection)
+        return response
+
+
+def _check(response: Response) -> None:
+    if response.status == 200:
+        return
+    what = f"status {response.status}: {response.body[:200].decode(errors='replace')}"
+    raise InferenceBusy(what) if response.status in (502, 503) else InferenceFailed(what)
+
+
+def _release(response: Response) -> ReleaseId:
+    try:
+        version = response.headers[b"x-model-version"]
+        sha256 = response.headers[b"x-model-sha256"]
+    except KeyError as error:
+        raise InferenceFailed(f"the answer has no header {error}") from None
+    return ReleaseId(version.decode("latin-1"), sha256.decode("latin-1"))
+
+
+def _address(url: str) -> tuple[str, int, str]:
+    parts = urlsplit(url)
+    try:
+        port = parts.port or 80
+    except ValueError:
+        port = 0
+    if parts.scheme != "http" or not parts.hostname or not port or parts.path not in ("", "/"):
+        raise SettingsError(f"{url!r} is no address such as http://127.0.0.1:5000")
+    return parts.hostname, port, parts.netloc

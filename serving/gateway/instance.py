@@ -1,0 +1,90 @@
+"""One inference instance as the gateway sees it: whether it is ready, and what it serves."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from serving.gateway.inference import (
+    Inference,
+    InferenceBusy,
+    InferenceError,
+    InferenceFailed,
+    InferenceUnreachable,
+)
+from serving.gateway.models import Answered, ServedModel
+from serving.gateway.schema import Row
+
+LOOK_S = 0.1  # how often an instance that is not ready is asked whether it is now
+PROBE_LOOKS = 10  # one that is ready is asked after this many looks, or once a call found it gone
+PROBE_TIMEOUT_S = 2.0
+
+log = logging.getLogger(__name__)
+
+
+class Instance:
+    """One inference instance, and what is known of it."""
+
+    def __init__(self, inference: Inference) -> None:
+        self.inference = inference
+        self.model: ServedModel | None = None
+        self.ready = False
+        self.in_flight = 0
+
+    async def watch(self) -> None:
+        """Keep `ready` and `model` up to date, until cancelled."""
+        try:
+            while True:
+                await self._probe()
+                for _ in range(PROBE_LOOKS):
+                    await asyncio.sleep(LOOK_S)
+                    if not self.ready:
+                        break
+        finally:
+            self.inference.close()
+
+    async def predict(
+        self, rows: list[Row], features: Sequence[str], traceparent: str | None
+    ) -> Answered:
+        """Return what this instance gives for the rows, with the very release that gave it.
+
+        Raises:
+            InferenceError: it gave nothing that can be used.
+        """
+        self.in_flight += 1
+        try:
+            given = await self.inference.predict(rows, traceparent)
+            if self.model is None or self.model.release != given.release:
+                self.model = await self.inference.describe()
+        except InferenceUnreachable as error:
+            self._set_ready(error)
+            raise
+        finally:
+            self.in_flight -= 1
+        model = self.model
+        if model.release != given.release or model.features != features:
+            raise InferenceBusy(f"{self.inference.url} changed its release during the call")
+        width = len(model.labels)
+        if any(len(probabilities) != width for probabilities in given.rows):
+            raise InferenceFailed(f"{self.inference.url} gave no probability for each label")
+        return Answered(model, given.rows)
+
+    async def _probe(self) -> None:
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                release = await self.inference.readiness()
+                if self.model is None or self.model.release != release:
+                    self.model = await self.inference.describe()
+        except InferenceError as error:
+            self._set_ready(error)
+        except TimeoutError:
+            self._set_ready(InferenceUnreachable(f"no answer within {PROBE_TIMEOUT_S} s"))
+        else:
+            self._set_ready(None)
+
+    def _set_ready(self, error: InferenceError | None) -> None:
+        ready = error is None
+        if ready is not self.ready:
+            state = f"not ready: {error.message}" if error else "ready"
+            version = self.model.id.version if self.model else "unknown"
+            log.info("%s, version %s: %s", self.inference.url, version, state)
+        self.ready = ready

@@ -1,0 +1,178 @@
+"""The inference instances: which there are, which are ready, and which gets the next call.
+
+The list comes from a file that a supervisor replaces, or from a setting. A new list is taken over
+as a whole, as soon as one instance of it is ready (or it is empty), so a change of release neither
+loses a request nor goes back and forth: new calls go to the new list only, calls that are under
+way finish where they are.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from artifacts.errors import SettingsError
+from serving.gateway.inference import (
+    Inference,
+    InferenceBusy,
+    InferenceFailed,
+    InferenceUnreachable,
+)
+from serving.gateway.instance import LOOK_S, Instance
+from serving.gateway.models import Answered, ServedModel
+from serving.gateway.problems import (
+    DEADLINE_EXCEEDED,
+    INFERENCE_FAILED,
+    NOT_READY,
+    OVERLOADED,
+    Problem,
+)
+from serving.gateway.schema import Row
+
+log = logging.getLogger(__name__)
+
+
+class InstanceList(msgspec.Struct, frozen=True):
+    """What the file holds."""
+
+    class Address(msgspec.Struct, frozen=True):
+        """Where an instance is."""
+
+        url: str
+
+    generation: int
+    instances: list[Address]
+
+
+class Instances:
+    """All instances that calls go to."""
+
+    def __init__(self, urls: Sequence[str] = (), file: str = "") -> None:
+        self.generation = 0
+        self.was_ready = False
+        self._file = file
+        self._seen: tuple[int, ...] | None = None
+        self._complaint = ""
+        self._turn = 0
+        self._watching: dict[Instance, asyncio.Task[None]] = {}
+        self._current = [Instance(Inference(url)) for url in urls]
+        self._coming: tuple[int, list[Instance]] | None = None
+
+    @property
+    def ready(self) -> list[Instance]:
+        """Those that would answer a call now."""
+        return [instance for instance in self._current if instance.ready]
+
+    @property
+    def model(self) -> ServedModel:
+        """The release that requests are checked against.
+
+        Raises:
+            Problem: no instance is ready.
+        """
+        for instance in self._current:
+            if instance.ready and instance.model is not None:
+                return instance.model
+        raise Problem(
+            NOT_READY,
+            "No inference instance is ready.",
+        )
+
+    async def watch(self) -> None:
+        """Keep the list and its instances up to date, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            self._start(self._current, tasks)
+            while True:
+                if self._file:
+                    self._look_at_file(tasks)
+                self._take_over()
+                self.was_ready = self.was_ready or bool(self.ready)
+                await asyncio.sleep(LOOK_S)
+
+    async def predict(
+        self, rows: list[Row], features: Sequence[str], deadline: float, traceparent: str | None
+    ) -> Answered:
+        """Return what one instance gives for the rows; predicting is pure, so others may be asked.
+
+        Raises:
+            Problem: none gave an answer in time.
+        """
+        tried: list[Instance] = []
+        problem = Problem(NOT_READY, "No inference instance can be reached.")
+        try:
+            async with asyncio.timeout_at(deadline):
+                while (instance := self._next(features, tried)) is not None:
+                    tried.append(instance)
+                    try:
+                        return await instance.predict(rows, features, traceparent)
+                    except InferenceUnreachable:
+                        continue
+                    except InferenceBusy:
+                        problem = Problem(OVERLOADED, "The inference service is overloaded.")
+        except TimeoutError:
+            raise Problem(
+                DEADLINE_EXCEEDED, "The inference service did not answer in time."
+            ) from None
+        except InferenceFailed as error:
+            log.error("a call failed: %s", error.message)  # noqa: TRY400  # no defect: no trace
+            raise Problem(INFERENCE_FAILED, "A call of the inference service failed.") from None
+        raise problem
+
+    def _next(self, features: Sequence[str], tried: list[Instance]) -> Instance | None:
+        """Return the least busy of those that fit, each in its turn."""
+        self._turn += 1
+        count = len(self._current)
+        in_turn = (self._current[(self._turn + i) % count] for i in range(count))
+        fitting = (
+            instance
+            for instance in in_turn
+            if instance.ready
+            and instance not in tried
+            and instance.model is not None
+            and instance.model.features == features
+        )
+        return min(fitting, key=lambda instance: instance.in_flight, default=None)
+
+    def _look_at_file(self, tasks: asyncio.TaskGroup) -> None:
+        """Prepare the list that the file holds, if it is another file than the last one seen."""
+        try:
+            found = os.stat(self._file)  # noqa: PTH116  # ten times a second, without a Path each
+            seen = (found.st_mtime_ns, found.st_ino, found.st_size)
+            if seen == self._seen:
+                return
+            listed = msgspec.json.decode(Path(self._file).read_bytes(), type=InstanceList)
+            coming = [Instance(Inference(address.url)) for address in listed.instances]
+        except FileNotFoundError:
+            return
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError, SettingsError) as error:
+            if str(error) != self._complaint:
+                self._complaint = str(error)
+                log.error("%s is no list of instances: %s", self._file, error)  # noqa: TRY400
+            return
+        self._seen = seen
+        self._stop(self._coming[1] if self._coming else [])
+        self._coming = (listed.generation, coming)
+        self._start(coming, tasks)
+
+    def _take_over(self) -> None:
+        """Put the coming list in the place of the current one, once it can answer."""
+        if self._coming is None:
+            return
+        generation, coming = self._coming
+        if coming and not any(instance.ready for instance in coming):
+            return
+        former, self._current, self.generation = self._current, coming, generation
+        self._coming = None
+        self._stop(former)
+        log.info("generation %d: %d instances", generation, len(coming))
+
+    def _start(self, instances: list[Instance], tasks: asyncio.TaskGroup) -> None:
+        for instance in instances:
+            self._watching[instance] = tasks.create_task(instance.watch())
+
+    def _stop(self, instances: list[Instance]) -> None:
+        for instance in instances:
+            self._watching.pop(instance).cancel()

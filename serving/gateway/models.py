@@ -1,0 +1,48 @@
+"""What the gateway knows of a release: only what an inference instance told it."""
+
+from math import inf
+from typing import NamedTuple
+
+import msgspec
+from msgspec import UNSET
+
+from serving.gateway.schema import ModelDescription, ModelId, Row
+
+
+class ReleaseId(NamedTuple):
+    """What tells two releases apart: the headers that each answer of an instance carries."""
+
+    version: str
+    sha256: str
+
+
+class ServedModel:
+    """The release that an instance serves, in the shapes that the hot path wants."""
+
+    def __init__(self, raw: bytes) -> None:
+        """Read what `GET /v1/model` of an instance answered.
+
+        Raises:
+            msgspec.MsgspecError: it is no description of a model.
+        """
+        description = msgspec.json.decode(raw, type=ModelDescription)
+        self.raw = raw
+        self.id = ModelId(description.name, description.version, description.sha256)
+        self.release = ReleaseId(description.version, description.sha256)
+        self.labels = description.labels
+        self.features = tuple(feature.name for feature in description.features)
+        self.ranges = [
+            (
+                feature.name,
+                -inf if feature.minimum is UNSET else feature.minimum,
+                inf if feature.maximum is UNSET else feature.maximum,
+            )
+            for feature in description.features
+        ]
+
+
+class Answered(NamedTuple):
+    """The probabilities of some rows, and the release that gave them."""
+
+    model: ServedModel
+    probabilities: list[Row]

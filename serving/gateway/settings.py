@@ -1,0 +1,38 @@
+"""The gateway's variables."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from artifacts.settings import Port, Settings
+
+Count = Annotated[int, Meta(ge=1)]
+
+
+class GatewaySettings(Settings, frozen=True, kw_only=True):
+    """What the gateway reads from the environment; durations are in milliseconds."""
+
+    gateway_host: str = "127.0.0.1"
+    """The address to listen on."""
+    gateway_port: Port = 8080
+    """The port to listen on."""
+    gateway_instances: str = ""
+    """The file in which a supervisor lists the inference instances; read again on each change."""
+    inference_url: str = "http://127.0.0.1:5000"
+    """The inference instances where no such file is given: addresses separated by commas."""
+    gateway_api_keys_file: str = ""
+    """A file with a line `name:sha256-of-the-key` for each client. Empty: no key is asked for."""
+    gateway_max_rows: Count = 1024
+    """The most rows that a request may hold."""
+    gateway_max_body_bytes: Count = 256 * 1024
+    """The most bytes that a request's body may have."""
+    gateway_body_timeout_ms: Count = 10_000
+    """How long a client may take to send head, and then body."""
+    gateway_request_timeout_ms: Count = 5_000
+    """How long a valid request may wait for its answer."""
+    gateway_call_rows: Count = 128
+    """The most rows that coalescing puts in one call. A larger request is one call of its own."""
+    gateway_calls_in_flight: Count = 2
+    """The most calls at a time to one inference instance."""
+    gateway_queue_rows: Count = 4096
+    """The most rows that wait for a call. What comes on top is refused at once."""
