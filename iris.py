@@ -1,0 +1,90 @@
+"""The command `iris`: one application that mounts each part's commands.
+
+A part is imported when one of its commands is used, so `iris --help` is quick and a machine needs
+only the libraries of the commands that it runs.
+"""
+
+import importlib
+import os
+import sys
+from typing import NamedTuple
+
+import click
+
+from artifacts.errors import IrisError
+
+
+class Entry(NamedTuple):
+    """Where a command lives, and what the list of commands says of it."""
+
+    place: str
+    summary: str
+
+
+COMMANDS = {
+    "train": Entry("training.commands:train", "Train candidates and register the best."),
+    "register": Entry("training.commands:register", "Make a release of a logged model."),
+    "import": Entry("training.commands:import_", "Make a release of a pickle that you trust."),
+    "promote": Entry("registry.commands:promote", "Let a registered version serve."),
+    "rollback": Entry("registry.commands:rollback", "Let a release before serve again."),
+    "recover": Entry("registry.commands:recover", "End what was left half-done."),
+    "status": Entry("registry.commands:status", "Say what serves, and what is in the way."),
+    "history": Entry("registry.commands:history", "List every promotion and rollback."),
+    "verify-ledger": Entry("registry.commands:verify_ledger", "Check every record."),
+    "serve": Entry("serving.commands:serve", "Run gateway and inference on this machine."),
+    "demo": Entry("serving.demo:demo", "Train, promote, serve and predict, once through."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called.
+
+    See https://click.palletsprojects.com/en/stable/complex/#lazily-loading-subcommands.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+        """Return the names in the order of a model's life."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].place.partition(":")
+        command = getattr(importlib.import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
+
+
+@click.command(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog='Example: iris demo --once.  Completion: eval "$(_IRIS_COMPLETE=bash_source iris)"',
+)
+@click.version_option(package_name="iris-ml-api")
+def cli() -> None:
+    """A classifier's whole life: train, register, promote on evidence, serve, roll back.
+
+    Every command says more with --help. Settings come from the environment: docs/settings.md.
+    """
+
+
+def main() -> None:
+    """Run the command line. An expected failure is told in words, with its exit code."""
+    try:
+        cli(standalone_mode=True)
+    except IrisError as error:
+        click.echo(f"{click.style('error', fg='red')}: {error}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:  # the reader of our output has gone: `iris history | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

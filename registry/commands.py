@@ -1,0 +1,174 @@
+"""The commands of the registry: promote, rollback, recover, status, history, verify-ledger."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import click
+import msgspec
+
+from artifacts import settings as environment
+from artifacts.store import open_store
+from registry.settings import RegistrySettings
+
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+@click.command(
+    epilog='Example: iris promote 2 --reason "better on versicolor"', short_help="Let one serve."
+)
+@click.argument("version", type=int)
+@click.option("--reason", default="", help="Why, for the ledger.")
+@click.option(
+    "--accept-inconclusive",
+    default="",
+    metavar="REASON",
+    help="Go on although a gate cannot say yes; the reason is recorded.",
+)
+@_json
+def promote(version: int, reason: str, accept_inconclusive: str, as_json: bool) -> None:
+    """Let a registered version serve: gates, rollout, proof, alias, all of it or nothing.
+
+    Exits with 0 where it serves, 1 where it was refused or failed, 2 where the evidence says too
+    little.
+    """
+    from registry.promotion import Request
+    from registry.promotion import promote as run
+    from registry.screens import gate_table
+    from registry.workspace import open_workspace
+
+    settings = environment.load(RegistrySettings)
+    _announce(settings, as_json)
+    with open_workspace(settings, _teller(as_json)) as work:
+        request = Request(version, reason, accept_inconclusive)
+        promotion = run(work, request, lambda r: None if as_json else click.echo(gate_table(r)))
+    if as_json:
+        _print_json(promotion)
+    elif promotion.operation is None:
+        click.echo(f"{promotion.release} serves already; nothing was changed")
+    else:
+        click.echo(f"{promotion.release} serves; iris history {promotion.operation} tells all")
+
+
+@click.command(epilog='Example: iris rollback --reason "wrong on virginica"')
+@click.option(
+    "--to", "version", default=None, help="A release by its version; else the one before."
+)
+@click.option("--reason", default="", help="Why, for the ledger.")
+@_json
+def rollback(version: str | None, reason: str, as_json: bool) -> None:
+    """Let a release that served before serve again. It always starts, whatever is under way."""
+    from registry.rollback import choose
+    from registry.rollback import rollback as run
+    from registry.workspace import open_workspace
+
+    settings = environment.load(RegistrySettings)
+    _announce(settings, as_json)
+    with open_workspace(settings, _teller(as_json)) as work:
+        release = choose(work.ledger.read(), version)
+        work.told(f"rolling back to {release}")
+        number = run(work, release, reason)
+    if as_json:
+        _print_json({"release": release, "operation": number})
+    else:
+        click.echo(f"{release} serves; iris history {number} tells all")
+
+
+@click.command(epilog='Example: iris recover --takeover "the laptop that began it is lost"')
+@click.option(
+    "--takeover",
+    default="",
+    metavar="REASON",
+    help="Take an operation over although its process may still be at work.",
+)
+@_json
+def recover(takeover: str, as_json: bool) -> None:
+    """Bring what was left half-done to its end: finish it, or go back to what served before."""
+    from registry.recovery import recover as run
+    from registry.workspace import open_workspace
+
+    settings = environment.load(RegistrySettings)
+    _announce(settings, as_json)
+    with open_workspace(settings, _teller(as_json)) as work:
+        done = run(work, takeover)
+    if as_json:
+        _print_json({"done": done})
+    else:
+        click.echo("\n".join(done) if done else "nothing was left half-done")
+
+
+@click.command(epilog="Example: iris status --json")
+@_json
+def status(as_json: bool) -> None:
+    """Say what serves, who put it there and why, what is in the way, and what to type next."""
+    from registry.screens import status_screen
+    from registry.status import gather_status
+
+    found = gather_status(environment.load(RegistrySettings))
+    if as_json:
+        _print_json(found)
+    else:
+        click.echo(status_screen(found))
+
+
+@click.command(epilog="Example: iris history 7")
+@click.argument("operation", type=int, required=False)
+@_json
+def history(operation: int | None, as_json: bool) -> None:
+    """List every promotion and rollback, or tell everything about one."""
+    from artifacts.errors import UsageError
+    from registry.screens import history_table, operation_screen
+    from registry.workspace import open_ledger
+
+    settings = environment.load(RegistrySettings)
+    store = open_store(settings.store_uri)
+    chain = open_ledger(settings, store).read()
+    if operation is None:
+        records = [o.record for o in chain.operations]
+        click.echo(history_table(chain)) if not as_json else _print_json(records)
+        return
+    if operation not in [o.number for o in chain.operations]:
+        raise UsageError(f"there is no operation {operation}", hint="iris history lists them")
+    records = chain.of(operation)
+    click.echo(operation_screen(store, chain, operation)) if not as_json else _print_json(records)
+
+
+@click.command("verify-ledger", epilog="Example: iris verify-ledger")
+@_json
+def verify_ledger(as_json: bool) -> None:
+    """Read every record of the ledger, and name one that is missing, altered or out of order."""
+    from registry.verification import verify
+
+    count, stamps = verify(environment.load(RegistrySettings))
+    if as_json:
+        _print_json({"records": count, "stamps": stamps})
+        return
+    click.echo(f"{count} records, each whole and in its place")
+    click.echo(f"stamps that agree: {', '.join(stamps) or 'none was there to compare with'}")
+
+
+def _announce(settings: RegistrySettings, as_json: bool) -> None:
+    """Say what will be changed, before anything is."""
+    if not as_json:
+        target = settings.iris_supervisor_url or settings.home
+        click.echo(
+            f"environment {settings.iris_env} · target {target} · store {settings.store_uri}"
+        )
+
+
+def _teller(as_json: bool) -> Callable[[str], None]:
+    """Return what prints each step with the seconds since the start."""
+    begun = time.monotonic()
+
+    def tell(words: str) -> None:
+        seconds = round(time.monotonic() - begun, 1)
+        if as_json:
+            _print_json({"seconds": seconds, "step": words})
+        else:
+            click.echo(f"{seconds:6.1f} s  {words}")
+
+    return tell
+
+
+def _print_json(value: Any) -> None:
+    click.echo(msgspec.json.encode(value))

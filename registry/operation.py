@@ -1,0 +1,183 @@
+"""One operation under way: each effect recorded before it happens, each safe to repeat.
+
+Before an effect the step is appended to the ledger, at exactly the number that follows the chain
+that was verified here. Whoever was taken over fails at that append; whoever wakes up between append
+and write fails at the write, because the revision that it read, or the stamp that it carries, is
+older than what the other has written since.
+"""
+
+import contextlib
+
+from artifacts.digests import sha256_hex
+from artifacts.errors import DigestMismatch
+from artifacts.release import Release
+from registry.chain import Chain
+from registry.errors import (
+    LedgerMoved,
+    RegistryUnavailable,
+    TakenOverByHand,
+    TargetMoved,
+    TargetUnavailable,
+)
+from registry.records import AliasState, Body, Effect, Intent, Outcome, Result, Step, Takeover
+from registry.rollout import Fence, TargetState
+from registry.workspace import Workspace, registry_number
+
+_WRITES = 5
+
+
+class RunningOperation:
+    """An operation that this process carries out, from its intent (or its takeover) on."""
+
+    def __init__(self, work: Workspace, chain: Chain, number: int) -> None:
+        intent = chain.records[number].body
+        assert isinstance(intent, Intent)
+        self._work = work
+        self.number = number
+        self.chain = chain
+        self.intent = intent
+
+    @classmethod
+    def begin(cls, work: Workspace, chain: Chain, intent: Intent) -> "RunningOperation":
+        """Begin one: the intent is the lock.
+
+        Raises:
+            LedgerMoved: somebody else began one.
+        """
+        work.crash_point("before intent")
+        operation = cls(work, work.ledger.append(chain, intent), len(chain.records))
+        work.crash_point("after intent")
+        return operation
+
+    @classmethod
+    def take_over(cls, work: Workspace, chain: Chain, number: int, why: str) -> "RunningOperation":
+        """Go on with an operation that another process began, which is fenced off from here."""
+        chain = work.ledger.append(chain, Takeover(intent=number, reason=why))
+        return cls(work, chain, number)
+
+    def publish(self, file: bytes) -> None:
+        """Put the release file where instances fetch it. Written once; the same bytes are fine.
+
+        Raises:
+            DigestMismatch: the bytes are not those that the intent names.
+            BlobConflict: another file lies under the release's name.
+        """
+        release = self.intent.to
+        if sha256_hex(file) != release.sha256:
+            raise DigestMismatch(
+                f"the file of version {release.version} changed since the gates saw it",
+                hint="look at who writes to MLflow's artifacts, then promote again",
+            )
+        self._before(Effect.PUBLISH, f"publishing {release.blob}")
+        self._work.store.models.create(release.blob, file)
+
+    def roll_out(self) -> None:
+        """Desire the new release and wait until every instance proves that it serves it.
+
+        Raises:
+            TargetError: it can't, or not in time, or somebody else writes.
+            TakenOverByHand: something else was put in by hand meanwhile.
+        """
+        self._before(Effect.ROLL_OUT, f"rolling out {self.intent.to}")
+        self._desire(self.intent.to)
+        self._work.crash_point("during roll out")
+        state = self._work.target.wait_until_serving(self.intent.to, self._work.told)
+        self._work.told(f"{len(state.instances)} instances serve it, each by its own word")
+
+    def compensate(self) -> None:
+        """Bring back what served before.
+
+        Raises:
+            TargetError: it does not come back.
+            TakenOverByHand: something else was put in by hand meanwhile.
+        """
+        origin = self.intent.origin
+        self._before(Effect.COMPENSATE, f"going back to {origin or 'nothing served'}")
+        self._desire(origin)
+        self._work.target.wait_until_serving(origin, self._work.told)
+
+    def move_alias(self) -> AliasState:
+        """Let the alias name the version that serves.
+
+        Raises:
+            RegistryUnavailable: MLflow did not answer.
+        """
+        number = registry_number(self.intent.to)
+        if number is None:
+            return AliasState.UNTOUCHED
+        alias = self._work.settings.alias
+        self._before(Effect.MOVE_ALIAS, f"moving the alias {alias} to version {number}")
+        self._work.versions.move_alias(alias, number)
+        return AliasState.MOVED
+
+    def end(
+        self, result: Result, serving: Release | None, alias: AliasState, explanation: str
+    ) -> None:
+        """Record how it ended, and leave the ledger's head in MLflow."""
+        self._work.crash_point("before outcome")
+        self._append(
+            Outcome(
+                intent=self.number,
+                result=result,
+                serving=serving,
+                alias=alias,
+                explanation=explanation,
+            )
+        )
+        self._work.told(f"recorded: {result}")
+
+    def serving_now(self) -> TargetState:
+        """Return the target's state after writing our stamp into it, so that older ones fail."""
+        self._desire(self._work.target.read().release)
+        return self._work.target.read()
+
+    def _before(self, effect: Effect, words: str) -> None:
+        self._append(Step(intent=self.number, effect=effect))
+        self._work.told(words)
+        self._work.crash_point(f"before {effect}")
+
+    def _append(self, body: Body) -> None:
+        self.chain = self._work.ledger.append(self.chain, body)
+
+    def _desire(self, release: Release | None) -> None:
+        """Write the release, by compare-and-set, as often as others' harmless writes ask for it."""
+        for _ in range(_WRITES):
+            state = self._work.target.read()  # before the ledger is read, or the fence has a gap
+            self._check_ours()
+            self._check_no_hand(state)
+            fence = self._fence()
+            with contextlib.suppress(TargetMoved):
+                self._work.target.write(release, fence, state.revision)
+                return
+        raise TargetUnavailable(
+            f"the target changed {_WRITES} times while it was written to",
+            hint="somebody else writes to it; look at iris status",
+        )
+
+    def _fence(self) -> Fence:
+        assert self.chain.genesis is not None
+        assert self.chain.head is not None
+        return Fence(self.chain.genesis.ledger, self.chain.head.number, self.chain.head.digest)
+
+    def _check_ours(self) -> None:
+        if self._work.ledger.read().head != self.chain.head:
+            raise LedgerMoved(
+                "this operation was taken over by somebody else",
+                hint="look at iris history; nothing more is done here",
+            )
+
+    def _check_no_hand(self, state: TargetState) -> None:
+        known = (self.intent.origin, self.intent.to)
+        if self.intent.operation == "promotion" and state.release not in known:
+            raise TakenOverByHand(
+                f"{state.release or 'nothing'} was put in by hand, and is left as it is",
+                hint="iris rollback --to VERSION brings a recorded release back",
+            )
+
+
+def move_alias_or_defer(operation: RunningOperation) -> AliasState:
+    """Move the alias; where MLflow does not answer, leave that to `iris recover`."""
+    try:
+        return operation.move_alias()
+    except RegistryUnavailable:
+        return AliasState.PENDING

@@ -1,0 +1,241 @@
+"""Promotion: a registered version becomes what serves, on evidence, or nothing changes.
+
+    reads and refusals → gates → intent → publish → roll out and prove → alias → outcome
+
+The protocol is that of `docs/decisions/0002-ledger.md`; `registry.operation` has each effect.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from artifacts.digests import sha256_hex
+from artifacts.errors import BlobNotFound, ModelFileError, StoreError
+from artifacts.model import ModelCard
+from artifacts.release import Release, registry_release
+from registry.chain import Chain
+from registry.errors import (
+    GatesFailed,
+    GatesInconclusive,
+    NotCompensated,
+    OperationOpen,
+    RegistryUnavailable,
+    RolloutFailed,
+    TakenOverByHand,
+    TargetError,
+    VersionUnfit,
+)
+from registry.gates import Report, Verdict, judge
+from registry.operation import RunningOperation
+from registry.records import AliasState, Intent, Kind, Result
+from registry.rollout import TargetState
+from registry.workspace import Workspace
+from training.evaluation import Table, read_table
+
+if TYPE_CHECKING:
+    from registry.versions import Candidate
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for."""
+
+    version: int
+    reason: str = ""
+    accept_inconclusive: str = ""
+    """Why it goes on although a gate cannot say yes; empty: it does not."""
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """What came of it."""
+
+    release: Release
+    report: Report | None
+    """None where the version was serving already and nothing was done."""
+    operation: int | None
+
+
+def promote(
+    work: Workspace, request: Request, judged: Callable[[Report], None] = lambda _: None
+) -> Promotion:
+    """Promote a version. Either it serves in the end, everywhere and by proof, or nothing changed.
+
+    Args:
+        work: what the command works on.
+        request: what was asked for.
+        judged: is called with the gates' report, before it is acted on.
+
+    Raises:
+        VersionUnfit, GatesFailed, GatesInconclusive, OperationOpen, LedgerForeign, LedgerDamaged:
+            refused; nothing was written but the gate report.
+        LedgerMoved: another promoter was first, or took this one over.
+        RolloutFailed: the release cannot serve; what served before serves again.
+        TakenOverByHand: what serves was changed by hand meanwhile, and is left so.
+        NotCompensated: what served before could not be brought back; the operation stays open.
+        RegistryUnavailable: MLflow does not answer; after the rollout, `iris recover` goes on.
+    """
+    chain = work.ledger.read()
+    refuse_open(chain)
+    candidate = work.versions.candidate(request.version)
+    release = registry_release(candidate.number, candidate.sha256)
+    state = work.target.read()
+    work.check_target(chain, state)
+    work.check_registry(chain)
+    if _serves_already(work, chain, state, release):
+        return Promotion(release, None, None)
+    _refuse_by_hand(chain, state)
+    _refuse_rejected(chain, release, request)
+
+    file = work.versions.release_file(candidate)
+    report = examine(work, chain, candidate, file)
+    evidence = _store(work, report)
+    judged(report)
+    _refuse_by_gates(report, request)
+
+    chain = work.begin(chain, state)
+    operation = RunningOperation.begin(work, chain, _intent(chain, release, evidence, request))
+    carry_out(operation, file)
+    work.try_stamp_registry(operation.chain)
+    return Promotion(release, report, operation.number)
+
+
+def carry_out(operation: RunningOperation, file: bytes) -> None:
+    """Take the effects in their order; undo them where one fails."""
+    origin = operation.intent.origin
+    try:
+        operation.publish(file)
+    except (StoreError, ModelFileError) as error:
+        operation.end(Result.ABANDONED, origin, AliasState.UNTOUCHED, error.message)
+        raise
+    try:
+        operation.roll_out()
+    except TargetError as error:
+        undo(operation, error.message)
+        raise RolloutFailed(
+            f"{error.message}; {origin or 'nothing'} serves, as before", hint=error.hint
+        ) from error
+    except TakenOverByHand as error:
+        operation.end(Result.TAKEN_OVER_BY_HAND, origin, AliasState.UNTOUCHED, error.message)
+        raise
+    finish(operation)
+
+
+def finish(operation: RunningOperation) -> None:
+    """Move the alias and record the outcome; every instance has proven itself by now."""
+    try:
+        alias = operation.move_alias()
+    except RegistryUnavailable as error:
+        raise RegistryUnavailable(
+            f"{operation.intent.to} serves, but the alias was not moved: {error.message}",
+            hint="when MLflow answers again: iris recover",
+        ) from error
+    operation.end(Result.DONE, operation.intent.to, alias, operation.intent.reason)
+
+
+def undo(operation: RunningOperation, why: str) -> None:
+    """Bring back what served before, and record why.
+
+    Raises:
+        NotCompensated: it does not come back; the operation stays open.
+    """
+    try:
+        operation.compensate()
+    except TakenOverByHand as error:
+        origin = operation.intent.origin
+        operation.end(Result.TAKEN_OVER_BY_HAND, origin, AliasState.UNTOUCHED, error.message)
+        raise
+    except TargetError as error:
+        raise NotCompensated(
+            f"{why}; and what served before did not come back: {error.message}",
+            hint="mend what is in its way, then: iris recover",
+        ) from error
+    operation.end(Result.COMPENSATED, operation.intent.origin, AliasState.UNTOUCHED, why)
+
+
+def refuse_open(chain: Chain) -> None:
+    """Refuse while an operation is under way, and say who is at work."""
+    if chain.open is not None:
+        raise OperationOpen(
+            chain.open.describe(),
+            hint="wait for it; if it has died: iris recover; to go back at once: iris rollback",
+        )
+
+
+def examine(work: Workspace, chain: Chain, candidate: "Candidate", file: bytes) -> Report:
+    """Gather the evidence and ask the gates."""
+
+    def table(card: ModelCard) -> Table | None:
+        if card.data_sha256 is None:
+            return None
+        try:
+            return read_table(work.store.records.read(f"data/{card.data_sha256}.csv"))
+        except BlobNotFound:
+            return None
+
+    champion = chain.serving
+    serving = work.store.models.read(champion.blob) if champion else None
+    return Report(
+        version=candidate.number,
+        release=registry_release(candidate.number, candidate.sha256),
+        champion=champion,
+        head=chain.head,
+        findings=judge(file, candidate.sha256, serving, table),
+    )
+
+
+def _intent(chain: Chain, release: Release, evidence: str, request: Request) -> Intent:
+    accepted = request.accept_inconclusive
+    return Intent(
+        operation=Kind.PROMOTION,
+        origin=chain.serving,
+        to=release,
+        evidence=evidence,
+        reason="; ".join(filter(None, [request.reason, accepted and f"accepted: {accepted}"])),
+    )
+
+
+def _serves_already(work: Workspace, chain: Chain, state: TargetState, release: Release) -> bool:
+    if chain.serving != release or state.release != release:
+        return False
+    return work.versions.alias(work.settings.alias) == int(release.version)
+
+
+def _refuse_by_hand(chain: Chain, state: TargetState) -> None:
+    if state.release != chain.serving:
+        raise TakenOverByHand(
+            f"{state.release or 'nothing'} is what serves, and the ledger says "
+            f"{chain.serving or 'nothing'}: it was changed by hand, and is left as it is",
+            hint="iris rollback --to VERSION brings a recorded release back",
+        )
+
+
+def _refuse_rejected(chain: Chain, release: Release, request: Request) -> None:
+    if release.sha256 in chain.rejected and not request.reason:
+        raise VersionUnfit(
+            f"{release} was rolled back from",
+            hint=f'to promote it all the same: iris promote {release.version} --reason "…"',
+        )
+
+
+def _refuse_by_gates(report: Report, request: Request) -> None:
+    lines = [f"{f.gate}: {f.sentence}" for f in report.findings if f.verdict is not Verdict.PASS]
+    told = "; ".join(lines)
+    if report.verdict is Verdict.FAIL:
+        raise GatesFailed(
+            f"version {report.version} is not promoted: {told}", hint="train a better one"
+        )
+    if report.verdict is Verdict.INCONCLUSIVE and not request.accept_inconclusive:
+        raise GatesInconclusive(
+            f"version {report.version} is not promoted, the evidence says too little: {told}",
+            hint=f'to go on all the same: iris promote {report.version} --accept-inconclusive "…"',
+        )
+
+
+def _store(work: Workspace, report: Report) -> str:
+    data = msgspec.json.format(msgspec.json.encode(report), indent=2)
+    digest = sha256_hex(data)
+    work.store.records.create(f"gates/{digest}.json", data)
+    return digest

@@ -1,0 +1,168 @@
+"""The records of the ledger, as they lie in the blob store.
+
+A record is an envelope (its number, the digest of the one before, who and when) around a body. An
+operation is a promotion or a rollback: an intent, a step before each effect, an outcome.
+
+The schema's number is in each record; a field added later has a default, so that yesterday's
+records stay readable.
+"""
+
+import datetime as dt
+import enum
+from typing import Literal, Self
+
+import msgspec
+
+from artifacts.release import Release
+
+
+class Kind(enum.StrEnum):
+    """What an operation sets out to do."""
+
+    PROMOTION = "promotion"
+    ROLLBACK = "rollback"
+
+
+class Effect(enum.StrEnum):
+    """The effects of an operation, in their order; each is recorded before it happens."""
+
+    PUBLISH = "publish"
+    ROLL_OUT = "roll out"
+    MOVE_ALIAS = "move alias"
+    COMPENSATE = "compensate"
+
+
+class Result(enum.StrEnum):
+    """How an operation ended."""
+
+    DONE = "done"
+    ABANDONED = "abandoned"  # nothing had been changed
+    COMPENSATED = "compensated"  # what served before serves again
+    TAKEN_OVER_BY_HAND = "taken over by hand"  # what serves was changed by hand, and left so
+
+
+class AliasState(enum.StrEnum):
+    """What became of the alias."""
+
+    MOVED = "moved"
+    PENDING = "pending"  # MLflow did not answer; `iris recover` moves it
+    UNTOUCHED = "untouched"
+
+
+class _Body(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
+    pass
+
+
+class Genesis(_Body, frozen=True, kw_only=True, tag="genesis"):
+    """Record 0: whose ledger this is. Ids, never addresses, because addresses move."""
+
+    ledger: str
+    environment: str
+    target: str
+    model: str
+
+
+class Intent(_Body, frozen=True, kw_only=True, tag="intent"):
+    """An operation begins. Creating this record is the lock."""
+
+    operation: Kind
+    origin: Release | None
+    """What serves, and what a failed promotion goes back to; None for nothing."""
+    to: Release
+    evidence: str | None
+    """The digest of the gate report; None for a rollback, which is not gated."""
+    reason: str
+    supersedes: int | None = None
+    """The open operation that a rollback ends by beginning."""
+
+
+class Step(_Body, frozen=True, kw_only=True, tag="step"):
+    """The effect that comes next."""
+
+    intent: int
+    effect: Effect
+
+
+class Takeover(_Body, frozen=True, kw_only=True, tag="takeover"):
+    """Somebody else goes on with an operation; whoever began it is fenced off from here."""
+
+    intent: int
+    reason: str
+
+
+class Outcome(_Body, frozen=True, kw_only=True, tag="outcome"):
+    """An operation has ended."""
+
+    intent: int
+    result: Result
+    serving: Release | None
+    alias: AliasState
+    explanation: str
+
+
+class AliasSettled(_Body, frozen=True, kw_only=True, tag="alias settled"):
+    """An alias that an outcome left pending has been moved."""
+
+    intent: int
+
+
+Body = Genesis | Intent | Step | Takeover | Outcome | AliasSettled
+
+
+class Writer(msgspec.Struct, frozen=True, kw_only=True):
+    """Who wrote a record, and which process, so that a dead one can be told on its machine."""
+
+    name: str
+    verified: bool
+    """Whether somebody vouches for the name; a plain user name is whatever its owner says."""
+    host: str
+    pid: int
+    started: float
+    """When the process began, in seconds since 1970: process ids are used again."""
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.host} (process {self.pid})"
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """The envelope."""
+
+    schema: Literal[1] = 1
+    number: int
+    previous: str
+    """The SHA-256 of the bytes of the record before; empty for the first."""
+    id: str
+    """Random: after an answer that was lost, it tells the own record from somebody else's."""
+    at: dt.datetime
+    by: Writer
+    body: Body
+
+
+class Stamp(msgspec.Struct, frozen=True):
+    """A record by number and digest, as it is stamped into what serves and into the registry."""
+
+    number: int
+    digest: str
+
+    def __str__(self) -> str:
+        return f"{self.number}@{self.digest}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what `str` wrote."""
+        number, _, digest = text.partition("@")
+        return cls(int(number), digest)
+
+
+def encode(record: Record) -> bytes:
+    """Return the bytes of a record; they are what its digest is taken of."""
+    return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
+
+
+def decode(data: bytes) -> Record:
+    """Read a record.
+
+    Raises:
+        msgspec.DecodeError: the bytes are no record of a schema that is known here.
+    """
+    return msgspec.json.decode(data, type=Record)

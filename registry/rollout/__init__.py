@@ -1,0 +1,109 @@
+"""What serves, seen from the registry: the interface that each back end fills.
+
+`LocalTarget` is the supervisor of one machine; a cluster's Deployment comes behind the same
+interface. A back end keeps, beside the release that is desired, the stamp of the record under which
+it was last written; the stamp only rises. Every write names the revision that was read before the
+ledger was read, so a promoter that was overtaken fails here whatever it believes.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from artifacts.release import Release
+from registry.errors import RolloutFailed
+from registry.records import Stamp
+
+
+class Fence(msgspec.Struct, frozen=True):
+    """The record under which the target was last written, and the ledger that it is of."""
+
+    ledger: str
+    number: int
+    digest: str
+
+    @property
+    def stamp(self) -> Stamp:
+        """The record's stamp."""
+        return Stamp(self.number, self.digest)
+
+
+class Instance(msgspec.Struct, frozen=True):
+    """One instance, and the release that it says it serves (None while it does not answer)."""
+
+    url: str
+    release: Release | None
+    ready: bool
+
+
+class Rollout(msgspec.Struct, frozen=True):
+    """How far the target is in bringing the desired release in: idle, progressing or failed."""
+
+    state: str
+    reason: str = ""
+
+
+class TargetState(msgspec.Struct, frozen=True):
+    """What a target says of itself at one moment."""
+
+    target: str
+    revision: int
+    release: Release | None
+    """The release that is desired; `instances` tell what is."""
+    fence: Fence | None
+    instances: list[Instance]
+    rollout: Rollout
+
+
+class Target(Protocol):
+    """What serves."""
+
+    def read(self) -> TargetState:
+        """Return its state.
+
+        Raises:
+            TargetUnavailable: it did not answer.
+        """
+
+    def write(self, release: Release | None, fence: Fence, revision: int) -> TargetState:
+        """Desire a release (None: nothing) under a record's stamp.
+
+        Raises:
+            TargetMoved: it is no longer at `revision`, or carries a younger stamp.
+            TargetUnavailable: it did not answer; whether it took the write is not known.
+        """
+
+    def wait_until_serving(
+        self, release: Release | None, told: Callable[[str], None]
+    ) -> TargetState:
+        """Wait until every instance serves a release, each by its own word.
+
+        Args:
+            release: what shall serve; None for nothing.
+            told: is called with what is awaited, whenever that changes.
+
+        Raises:
+            RolloutFailed: the release cannot serve, or not in time.
+            TargetUnavailable: it stopped answering.
+        """
+
+
+def awaited(state: TargetState, release: Release | None) -> str | None:
+    """Say what is missing until every instance serves `release`; None when nothing is.
+
+    Raises:
+        RolloutFailed: the target has given the release up.
+    """
+    if state.rollout.state == "failed" and state.release == release:
+        raise RolloutFailed(f"{release} cannot serve: {state.rollout.reason}")
+    if state.release != release:
+        return "the target to take the release"
+    if release is None:
+        return f"{len(state.instances)} instances to stop" if state.instances else None
+    if not state.instances:
+        return "the first instance to start"
+    proven = [i for i in state.instances if i.ready and i.release == release]
+    if len(proven) < len(state.instances):
+        return f"{len(state.instances) - len(proven)} of {len(state.instances)} instances"
+    return "the rollout to end" if state.rollout.state == "progressing" else None

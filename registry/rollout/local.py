@@ -1,0 +1,171 @@
+"""The rollout back end of one machine: the supervisor, by its control address."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import msgspec
+
+from artifacts.release import Release
+from registry.errors import RolloutFailed, TargetMoved, TargetUnavailable
+from registry.rollout import Fence, TargetState, awaited
+from registry.settings import RegistrySettings
+
+_POLL_S = 0.1
+_START_S = 30.0
+
+
+class LocalTarget:
+    """A supervisor, by address and token."""
+
+    def __init__(self, url: str, token: str, timeout_s: float) -> None:
+        self.url = url
+        self._timeout_s = timeout_s
+        headers = {"authorization": f"Bearer {token}"}
+        # The address is loopback or given; a proxy in the environment has no business with it.
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=10, trust_env=False)
+
+    def read(self) -> TargetState:
+        """Return the supervisor's state."""
+        return self._state(self._send("GET", "/v1/state"))
+
+    def write(self, release: Release | None, fence: Fence, revision: int) -> TargetState:
+        """Desire a release, by compare-and-set on the revision."""
+        answer = self._send(
+            "PUT",
+            "/v1/release",
+            headers={"if-match": f'"{revision}"', "content-type": "application/json"},
+            content=msgspec.json.encode({"release": release, "fence": fence}),
+        )
+        if answer.status_code in (409, 412):
+            raise TargetMoved(
+                f"the supervisor at {self.url} was written by somebody else meanwhile",
+                hint="look at iris status and iris history",
+            )
+        return self._state(answer)
+
+    def wait_until_serving(
+        self, release: Release | None, told: Callable[[str], None]
+    ) -> TargetState:
+        """Ask again and again, until every instance serves the release or the time is over."""
+        deadline = time.monotonic() + self._timeout_s
+        last = ""
+        while True:
+            state = self.read()
+            missing = awaited(state, release)
+            if missing is None:
+                return state
+            if missing != last:
+                told(f"waiting for {missing}")
+                last = missing
+            if time.monotonic() > deadline:
+                raise RolloutFailed(
+                    f"{release or 'stopping'} took longer than {self._timeout_s:.0f} s, "
+                    f"still waiting for {missing}",
+                    hint="raise IRIS_ROLLOUT_TIMEOUT_S if it is only slow",
+                )
+            time.sleep(_POLL_S)
+
+    def _send(self, method: str, path: str, **request: object) -> httpx.Response:
+        try:
+            return self._http.request(method, path, **request)  # type: ignore[arg-type]  # passed on
+        except httpx.HTTPError as error:
+            raise TargetUnavailable(
+                f"the supervisor at {self.url} does not answer ({error})",
+                hint="is iris serve running? Its address: IRIS_SUPERVISOR_URL, or IRIS_HOME",
+            ) from error
+
+    def _state(self, answer: httpx.Response) -> TargetState:
+        if answer.status_code != httpx.codes.OK:
+            raise TargetUnavailable(
+                f"the supervisor at {self.url} answers {answer.status_code}: {answer.text[:200]}",
+                hint="check IRIS_SUPERVISOR_TOKEN" if answer.status_code == 401 else "",
+            )
+        try:
+            return msgspec.json.decode(answer.content, type=TargetState)
+        except msgspec.DecodeError as error:
+            raise TargetUnavailable(f"{self.url} is no supervisor ({error})") from error
+
+
+@contextmanager
+def open_local_target(settings: RegistrySettings, *, start: bool) -> Iterator[LocalTarget]:
+    """Yield the supervisor of this machine, or the one whose address is set.
+
+    Where none is running and `start` is given, one is started for as long as the block lasts, so
+    that a release is proven on this machine before it is called the champion.
+
+    Raises:
+        TargetUnavailable: none is running, or the one that was started does not come up.
+    """
+    if settings.iris_supervisor_url:
+        yield _target(settings, settings.iris_supervisor_url, settings.iris_supervisor_token)
+        return
+    if (target := _running(settings)) is not None:
+        yield target
+    elif start:
+        with _started(settings) as target:
+            yield target
+    else:
+        raise TargetUnavailable(
+            f"nothing is serving from {settings.home}", hint="start it with: iris serve"
+        )
+
+
+def _target(settings: RegistrySettings, url: str, token: str) -> LocalTarget:
+    return LocalTarget(url, token, settings.iris_rollout_timeout_s)
+
+
+def _running(settings: RegistrySettings) -> LocalTarget | None:
+    """Return the supervisor of `IRIS_HOME`, where one answers."""
+    try:
+        url = json.loads((settings.home / "supervisor.json").read_text())["url"]
+        token = (settings.home / "supervisor.token").read_text().strip()
+    except (OSError, ValueError, KeyError):
+        return None
+    target = _target(settings, url, token)
+    try:
+        target.read()
+    except TargetUnavailable:
+        return None
+    return target
+
+
+@contextmanager
+def _started(settings: RegistrySettings) -> Iterator[LocalTarget]:
+    """Run a supervisor without a gateway, and end it afterwards."""
+    log = settings.home / "logs" / "promotion-supervisor.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    # Ports are its own: what was asked for is asked for the server that stays.
+    environ = {k: v for k, v in os.environ.items() if k not in ("INFERENCE_PORT", "IRIS_CRASH_AT")}
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "iris", "serve", "--without-gateway"],
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        yield _awaited(settings, process, log)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _awaited(
+    settings: RegistrySettings, process: subprocess.Popen[bytes], log: Path
+) -> LocalTarget:
+    deadline = time.monotonic() + _START_S
+    while time.monotonic() < deadline and process.poll() is None:
+        if (target := _running(settings)) is not None:
+            return target
+        time.sleep(_POLL_S)
+    lines = log.read_text(errors="replace").strip().splitlines() or ["it wrote nothing"]
+    raise TargetUnavailable(f"the supervisor did not start: {lines[-1]}", hint=f"see {log}")

@@ -1,0 +1,133 @@
+"""What the registry's commands show to people. Plain text; `--json` is for programs."""
+
+import datetime as dt
+
+import msgspec
+
+from artifacts.errors import BlobNotFound
+from artifacts.release import Release
+from artifacts.store import Store
+from registry.chain import Chain, Operation
+from registry.gates import Report
+from registry.records import Body, Genesis, Intent, Outcome, Step, Takeover
+from registry.status import Status
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """Return rows under a header, in columns."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    lines = [header, ["─" * width for width in widths], *rows]
+    padded = (zip(line, widths, strict=True) for line in lines)
+    return "\n".join("  ".join(c.ljust(w) for c, w in line).rstrip() for line in padded)
+
+
+def gate_table(report: Report) -> str:
+    """Return what the gates said."""
+    return table(
+        ["gate", "verdict", "why"],
+        [[f.gate, f.verdict.value, f.sentence] for f in report.findings],
+    )
+
+
+def status_screen(status: Status) -> str:
+    """Return the whole picture on one screen."""
+    registered, serving = status.registered, "nothing"
+    if status.release:
+        serving = f"{status.release}, since {when(status.since)}, by {status.by}"
+        serving += f", because: {status.reason}" if status.reason else ""
+    versions = "MLflow does not answer"
+    if registered:
+        numbers = ", ".join(map(str, registered.versions)) or "none"
+        versions = f"{numbers} (the alias names {registered.alias or 'none'})"
+    lines = [
+        f"environment  {status.environment}",
+        f"serving      {serving}",
+        f"registered   {versions}",
+        *(f"instance     {i.url}  {_instance(i.release, i.ready)}" for i in status.instances),
+        *(f"in the way   {t.what}\n             → {t.action}" for t in status.troubles),
+        f"next         {status.next}",
+    ]
+    return "\n".join(lines)
+
+
+def history_table(chain: Chain) -> str:
+    """Return every operation, the youngest first."""
+    if not chain.operations:
+        return "nothing was promoted yet"
+    return table(
+        ["#", "when (UTC)", "what", "from", "to", "ended", "by", "why"],
+        [_row(o) for o in reversed(chain.operations)],
+    )
+
+
+def operation_screen(store: Store, chain: Chain, number: int) -> str:
+    """Return everything about one operation: its records, and what the gates said."""
+    records = chain.of(number)
+    lines = [
+        f"{r.number:>5}  {when(r.at)}  {_sentence(r.body)}  ({r.by})\n"
+        f"       {chain.digests[r.number]}"
+        for r in records
+    ]
+    intent = records[0].body
+    assert isinstance(intent, Intent)
+    if intent.evidence:
+        lines += ["", _evidence(store, intent.evidence)]
+    return "\n".join(lines)
+
+
+def when(at: dt.datetime | None) -> str:
+    """Return a moment to the second."""
+    return f"{at:%Y-%m-%d %H:%M:%S}" if at else ""
+
+
+def _row(operation: Operation) -> list[str]:
+    intent = operation.intent
+    return [
+        str(operation.number),
+        when(operation.record.at),
+        intent.operation.value,
+        _version(intent.origin),
+        _version(intent.to),
+        _ended(operation),
+        operation.record.by.name,
+        intent.reason,
+    ]
+
+
+def _ended(operation: Operation) -> str:
+    if operation.superseded:
+        return "superseded by a rollback"
+    return operation.outcome.result.value if operation.outcome else "open"
+
+
+def _version(release: Release | None) -> str:
+    return release.version if release else "nothing"
+
+
+def _instance(release: Release | None, ready: bool) -> str:
+    return f"{release or 'does not answer'}{'' if ready else ', not ready'}"
+
+
+def _sentence(body: Body) -> str:
+    match body:
+        case Genesis():
+            return f"the ledger {body.ledger} of {body.target} begins"
+        case Intent():
+            return f"{body.operation} from {body.origin or 'nothing'} to {body.to}"
+        case Step():
+            return f"next: {body.effect}"
+        case Takeover():
+            return f"taken over: {body.reason}"
+        case Outcome():
+            why = f": {body.explanation}" if body.explanation else ""
+            return f"ended, {body.result}; alias {body.alias}{why}"
+        case _:
+            return "the alias, which was pending, has been moved"
+
+
+def _evidence(store: Store, digest: str) -> str:
+    try:
+        report = msgspec.json.decode(store.records.read(f"gates/{digest}.json"), type=Report)
+    except BlobNotFound:
+        return f"the gate report {digest} is gone"
+    return f"gate report {digest}\n{gate_table(report)}"

@@ -1,0 +1,36 @@
+"""The settings of the registry's commands."""
+
+from pathlib import Path
+
+from artifacts.settings import HomeSettings
+
+
+class RegistrySettings(HomeSettings, frozen=True, kw_only=True):
+    """What the registry's commands work on."""
+
+    mlflow_tracking_uri: str = ""
+    """MLflow's server or database. Empty: `mlflow.db`, a SQLite file in `IRIS_HOME`."""
+    iris_supervisor_url: str = ""
+    """The address of a supervisor elsewhere. Empty: the one of `IRIS_HOME`, which is found."""
+    iris_supervisor_token: str = ""
+    """The token for that address."""
+    iris_rollout_timeout_s: int = 60
+    """How long a release may take until every instance serves it, in seconds."""
+    iris_crash_at: str = ""
+    """For tests: the crash point at which the process kills itself."""
+
+    @property
+    def tracking_uri(self) -> str:
+        """The address of MLflow."""
+        return self.mlflow_tracking_uri or f"sqlite:///{self.home / 'mlflow.db'}"
+
+    @property
+    def database(self) -> Path | None:
+        """MLflow's SQLite file in `IRIS_HOME`; None where an address is set."""
+        return None if self.mlflow_tracking_uri else self.home / "mlflow.db"
+
+    @property
+    def alias(self) -> str:
+        """The alias that names what serves: `champion`, and `champion-dev` in `dev`, say."""
+        whole = self.iris_env in ("local", "prod")
+        return "champion" if whole else f"champion-{self.iris_env}"

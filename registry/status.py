@@ -1,0 +1,140 @@
+"""What serves, who put it there, what is in the way, and what to type next."""
+
+import datetime as dt
+
+import msgspec
+
+from artifacts.release import Release
+from artifacts.store import open_store
+from registry.chain import Chain
+from registry.errors import RegistryUnavailable, RolloutFailed, TargetUnavailable
+from registry.rollout import Instance, TargetState, awaited
+from registry.rollout.local import open_local_target
+from registry.settings import RegistrySettings
+from registry.workspace import open_ledger, registry_number
+
+
+class Trouble(msgspec.Struct, frozen=True):
+    """One way in which ledger, registry and instances disagree, and what to do about it."""
+
+    what: str
+    action: str
+
+
+class Registered(msgspec.Struct, frozen=True):
+    """What MLflow says."""
+
+    versions: list[int]
+    alias: int | None
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole picture."""
+
+    environment: str
+    release: Release | None
+    """What serves according to the ledger."""
+    since: dt.datetime | None
+    by: str | None
+    reason: str | None
+    registered: Registered | None
+    """None where MLflow did not answer."""
+    instances: list[Instance]
+    troubles: list[Trouble]
+    next: str
+    """The one command to type next."""
+
+
+def gather_status(settings: RegistrySettings) -> Status:
+    """Ask ledger, MLflow and what serves; who does not answer is told as a trouble.
+
+    Raises:
+        LedgerDamaged, StoreUnavailable: without a ledger there is nothing to tell.
+    """
+    chain = open_ledger(settings, open_store(settings.store_uri)).read()
+    state = _state(settings)
+    registered = _registered(settings)
+    troubles = find_troubles(chain, state, registered)
+    last = chain.last_success
+    return Status(
+        environment=settings.iris_env,
+        release=chain.serving,
+        since=last.last.at if last else None,
+        by=str(last.record.by) if last else None,
+        reason=last.intent.reason if last else None,
+        registered=registered,
+        instances=state.instances if state else [],
+        troubles=troubles,
+        next=_next(chain, registered, troubles),
+    )
+
+
+def find_troubles(
+    chain: Chain, state: TargetState | None, registered: Registered | None
+) -> list[Trouble]:
+    """Compare the three; a pure function."""
+    found = []
+    if chain.open is not None:
+        found.append(Trouble(chain.open.describe(), "iris recover"))
+    if state is None:
+        found.append(Trouble("nothing is serving here", "iris serve"))
+    elif chain.open is None:
+        found += _serving_troubles(chain, state)
+    if registered is None:
+        found.append(Trouble("MLflow does not answer", "check MLFLOW_TRACKING_URI"))
+    elif chain.open is None:
+        found += _alias_troubles(chain, registered)
+    return found
+
+
+def _serving_troubles(chain: Chain, state: TargetState) -> list[Trouble]:
+    serving = chain.serving
+    if state.release != serving:
+        back = f"iris rollback --to {serving.version}" if serving else "iris promote VERSION"
+        return [Trouble(f"{state.release or 'nothing'} was put in by hand", back)]
+    try:
+        missing = awaited(state, serving)
+    except RolloutFailed as error:
+        return [Trouble(error.message, "iris rollback")]
+    return [Trouble(f"waiting for {missing}", "iris status")] if missing else []
+
+
+def _alias_troubles(chain: Chain, registered: Registered) -> list[Trouble]:
+    last = chain.last_success
+    number = registry_number(chain.serving) if chain.serving else None
+    if last is None or number is None or registered.alias == number:
+        return []
+    what = f"the alias names version {registered.alias or 'none'}, and {number} serves"
+    return [Trouble(what, "iris recover" if last.alias_pending else f"iris promote {number}")]
+
+
+def _next(chain: Chain, registered: Registered | None, troubles: list[Trouble]) -> str:
+    if troubles and (chain.serving or chain.open):
+        return troubles[0].action
+    if registered is None:
+        return "check MLFLOW_TRACKING_URI"
+    if not registered.versions:
+        return "iris train"
+    youngest = registered.versions[0]
+    serving = registry_number(chain.serving) if chain.serving else None
+    return "iris history" if serving == youngest else f"iris promote {youngest}"
+
+
+def _state(settings: RegistrySettings) -> TargetState | None:
+    try:
+        with open_local_target(settings, start=False) as target:
+            return target.read()
+    except TargetUnavailable:
+        return None
+
+
+def _registered(settings: RegistrySettings) -> Registered | None:
+    if settings.database is not None and not settings.database.exists():
+        return Registered([], None)  # MLflow would make the file: looking changes nothing
+    from registry.versions import Versions
+
+    try:
+        versions = Versions(settings.tracking_uri)
+        return Registered(versions.numbers(), versions.alias(settings.alias))
+    except RegistryUnavailable:
+        return None

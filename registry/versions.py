@@ -1,0 +1,153 @@
+"""The adapter to MLflow's model registry: the only module of this package that imports MLflow.
+
+Its errors end here. What a version's tags mean is fixed where they are written, in
+`training.tracking`.
+"""
+
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from artifacts.release import MODEL_NAME
+from registry.errors import RegistryUnavailable, VersionUnfit
+
+# Few and short, so that a server that is away is told within half a minute.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+# MLflow reads the variables above when it is imported.
+from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+from mlflow.exceptions import MlflowException
+
+RELEASE_FILE = "release/model.onnx"
+
+for _name in ("alembic", "mlflow.store.db.utils"):
+    logging.getLogger(_name).setLevel(logging.WARNING)  # what they tell is not for a promoter
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """A registered version that has a release file."""
+
+    number: int
+    sha256: str
+    """The digest that its file had when it was registered."""
+    run_id: str
+    tags: dict[str, str]
+
+
+class Versions:
+    """The registered versions of our model."""
+
+    def __init__(self, tracking_uri: str) -> None:
+        self._uri = tracking_uri
+        with _reported(tracking_uri):
+            self._client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
+
+    def candidate(self, number: int) -> Candidate:
+        """Return a version that can be promoted.
+
+        Raises:
+            VersionUnfit: there is none, or it is not ready, or it has no release file.
+            RegistryUnavailable: MLflow did not answer.
+        """
+        version = self._find(number)
+        if version is None:
+            raise VersionUnfit(
+                f"there is no version {number} of {MODEL_NAME} in {self._uri}",
+                hint="iris status lists the registered versions; iris train makes one",
+            )
+        if version.status != "READY":
+            raise VersionUnfit(
+                f"version {number} is not ready: MLflow says {version.status}",
+                hint="wait until its upload has ended, or register it again",
+            )
+        if "iris.sha256" not in version.tags:
+            raise VersionUnfit(
+                f"version {number} has no release file: it was not registered by iris",
+                hint=f"make one with: iris register models:/{MODEL_NAME}/{number}",
+            )
+        tags = dict(version.tags)
+        return Candidate(number, tags["iris.sha256"], version.run_id or "", tags)
+
+    def release_file(self, candidate: Candidate) -> bytes:
+        """Return the bytes of a version's release file, whatever they are by now.
+
+        Raises:
+            VersionUnfit: the file is gone.
+            RegistryUnavailable: MLflow or its artifacts did not answer.
+        """
+        uri = f"runs:/{candidate.run_id}/{RELEASE_FILE}"
+        with tempfile.TemporaryDirectory() as folder, _reported(self._uri):
+            try:
+                path = download_artifacts(artifact_uri=uri, dst_path=folder, tracking_uri=self._uri)
+            except OSError as error:
+                raise VersionUnfit(
+                    f"the release file of version {candidate.number} is not at {uri}",
+                    hint="it was deleted after it was registered; register the model again",
+                ) from error
+            return Path(path).read_bytes()
+
+    def numbers(self) -> list[int]:
+        """Return the numbers of all registered versions, the youngest first."""
+        with _reported(self._uri):
+            found = self._client.search_model_versions(f"name='{MODEL_NAME}'")
+            return sorted((int(v.version) for v in found), reverse=True)
+
+    def alias(self, name: str) -> int | None:
+        """Return the version that an alias names."""
+        model = self._model()
+        number = model.aliases.get(name) if model else None
+        return None if number is None else int(number)
+
+    def move_alias(self, name: str, number: int) -> None:
+        """Let an alias name a version."""
+        with _reported(self._uri):
+            self._client.set_registered_model_alias(MODEL_NAME, name, str(number))
+
+    def tag(self, key: str) -> str | None:
+        """Return a tag of the registered model itself."""
+        model = self._model()
+        return model.tags.get(key) if model else None
+
+    def set_tag(self, key: str, value: str) -> None:
+        """Set a tag of the registered model itself."""
+        with _reported(self._uri):
+            self._client.set_registered_model_tag(MODEL_NAME, key, value)
+
+    def _model(self) -> RegisteredModel | None:
+        with _reported(self._uri):
+            try:
+                return self._client.get_registered_model(MODEL_NAME)
+            except MlflowException as error:
+                if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                    return None
+                raise
+
+    def _find(self, number: int) -> ModelVersion | None:
+        with _reported(self._uri):
+            try:
+                return self._client.get_model_version(MODEL_NAME, str(number))
+            except MlflowException as error:
+                if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                    return None
+                raise
+
+
+@contextmanager
+def _reported(uri: str) -> Iterator[None]:
+    """Turn MLflow's errors into ours."""
+    try:
+        yield
+    except MlflowException as error:
+        raise RegistryUnavailable(
+            f"MLflow at {uri} did not do as asked: {str(error).splitlines()[0][:300]}",
+            hint="check MLFLOW_TRACKING_URI and that the server or the database can be reached",
+        ) from error
