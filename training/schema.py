@@ -1,0 +1,23 @@
+"""What a table of flowers must hold: its columns, and what may stand in them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Column:
+    """A measured column. Outside the limits stands no flower but a slip of the pen or the unit."""
+
+    name: str
+    unit: str
+    minimum: float
+    maximum: float
+
+
+FEATURES = (
+    Column("sepal_length", "cm", 0.05, 20.0),
+    Column("sepal_width", "cm", 0.05, 20.0),
+    Column("petal_length", "cm", 0.05, 20.0),
+    Column("petal_width", "cm", 0.05, 20.0),
+)
+LABEL_COLUMN = "species"
+LABELS = ("setosa", "versicolor", "virginica")
