@@ -4,6 +4,8 @@ import asyncio
 import logging
 import sys
 
+import uvloop
+
 from artifacts.errors import IrisError
 from artifacts.settings import load
 from serving.gateway.server import run
@@ -14,7 +16,9 @@ def main() -> int:
     """Run the gateway and return the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s gateway: %(message)s")
     try:
-        asyncio.run(run(load(GatewaySettings)))
+        settings = load(GatewaySettings)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(run(settings))
     except IrisError as error:
         sys.stderr.write(f"gateway: {error}\n")
         return error.exit_code

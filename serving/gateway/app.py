@@ -18,7 +18,7 @@ from granian.rsgi import (  # type: ignore[attr-defined]  # re-exported as they 
 
 from serving.gateway import docs_page, openapi
 from serving.gateway.answers import answer
-from serving.gateway.bodies import read_body
+from serving.gateway.bodies import BodyReader
 from serving.gateway.coalescing import Coalescer
 from serving.gateway.instances import Instances
 from serving.gateway.keys import ApiKeys
@@ -65,8 +65,9 @@ class App:
             queue_rows=settings.gateway_queue_rows,
         )
         self._max_rows = settings.gateway_max_rows
-        self._max_body_bytes = settings.gateway_max_body_bytes
-        self._body_timeout_s = settings.gateway_body_timeout_ms / 1000
+        self._bodies = BodyReader(
+            settings.gateway_max_body_bytes, settings.gateway_body_timeout_ms / 1000
+        )
         self._request_timeout_s = settings.gateway_request_timeout_ms / 1000
         self._time = asyncio.get_running_loop().time
         self._openapi = openapi.document()
@@ -117,9 +118,7 @@ class App:
         content_type = headers.get("content-type", "")
         if content_type != "application/json":
             _check_content_type(content_type)
-        body = await read_body(
-            scope, protocol, max_bytes=self._max_body_bytes, timeout_s=self._body_timeout_s
-        )
+        body = await self._bodies.read(scope, protocol)
         features = self._instances.model.features
         rows = rows_of(body, features, self._max_rows)
         traceparent = headers.get("traceparent")

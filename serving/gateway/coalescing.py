@@ -85,7 +85,7 @@ class Coalescer:
         Raises:
             Problem: the queue is full, the deadline passed, or the call failed.
         """
-        if self._queued_rows + len(rows) > self._queue_rows:
+        if self._queue and self._queued_rows + len(rows) > self._queue_rows:
             raise Problem(OVERLOADED, f"{self._queued_rows} rows are waiting already.")
         loop = asyncio.get_running_loop()
         waiting = Waiting(rows, features, deadline, traceparent, loop.create_future())

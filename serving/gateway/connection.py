@@ -1,11 +1,11 @@
 """One kept-alive HTTP/1.1 connection to an inference instance, one request at a time.
 
-A general client (aiohttp, httpx) costs 0.2 to 1 ms a call, as much as the call itself; this one
-costs 30 µs, most of it in the parser, which is Node's.
+It exists for its price: with 32 rows, a call costs the gateway 0.1 ms of CPU, of aiohttp 0.3 ms and
+of httpx 1 ms. The parsing is llhttp's, which is Node's.
 """
 
 import asyncio
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import httptools
 
@@ -28,7 +28,7 @@ class Connection(asyncio.Protocol):
     """A connection; `httptools` calls its `on_` methods as the parts of an answer arrive."""
 
     def __init__(self) -> None:
-        self._transport: asyncio.WriteTransport | None = None
+        self._transport: asyncio.Transport | None = None
         self._answer: asyncio.Future[Response] | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._headers: dict[bytes, bytes] = {}
@@ -78,8 +78,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Note the transport (called by asyncio)."""
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail the answer that is awaited (called by asyncio)."""

@@ -102,14 +102,14 @@ class ModelDescription(Struct, frozen=True):
     verified: bool = False
 
 
-class FieldError(Struct, frozen=True, omit_defaults=True):
+class FieldError(Struct, frozen=True, kw_only=True):
     """One fault of a request."""
 
-    detail: Annotated[str, Meta(description="What is wrong, and what would be right.")]
     row: Annotated[int | UnsetType, Meta(description="The row's place in the request, from 0.")] = (
         UNSET
     )
     field: Annotated[str | UnsetType, Meta(description="The feature or field.")] = UNSET
+    detail: Annotated[str, Meta(description="What is wrong, and what would be right.")]
 
 
 class ProblemDetails(Struct, frozen=True, omit_defaults=True):

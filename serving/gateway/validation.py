@@ -105,7 +105,7 @@ def _read_exactly(body: bytes, features: Sequence[str], max_rows: int) -> list[R
 def _instances(document: object, max_rows: int) -> list[object]:
     """Return the rows as they were written, or refuse the document around them."""
     if not isinstance(document, _Object):
-        _refuse([FieldError(f'expected {{"instances": [...]}}, got {_kind(document)}')])
+        _refuse([FieldError(detail=f'expected {{"instances": [...]}}, got {_kind(document)}')])
     faults = list(islice(_faults_of_keys(document, ["instances"], UNSET), FAULTS_NAMED + 1))
     if faults:
         _refuse(faults)
@@ -118,7 +118,7 @@ def _instances(document: object, max_rows: int) -> list[object]:
         fault = f"expected at most {max_rows} rows, got {len(instances)}"
     else:
         return instances
-    return _refuse([FieldError(fault, field="instances")])
+    return _refuse([FieldError(detail=fault, field="instances")])
 
 
 def _faults_of_rows(rows: list[object], features: Sequence[str]) -> Iterator[FieldError]:
@@ -128,21 +128,21 @@ def _faults_of_rows(rows: list[object], features: Sequence[str]) -> Iterator[Fie
             members = [(name, value) for name, value in row if name in features]
         elif isinstance(row, list):
             if len(row) != len(features):
-                yield FieldError(
-                    f"expected {len(features)} numbers ({', '.join(features)}), got {len(row)}",
-                    row=index,
-                )
+                expected = f"{len(features)} numbers ({', '.join(features)})"
+                yield FieldError(detail=f"expected {expected}, got {len(row)}", row=index)
                 continue
             members = list(zip(features, row, strict=True))
         else:
             expected = "an array of numbers or an object of named features"
-            yield FieldError(f"expected {expected}, got {_kind(row)}", row=index)
+            yield FieldError(detail=f"expected {expected}, got {_kind(row)}", row=index)
             continue
         for name, value in members:
             if isinstance(value, _Unfit):
-                yield FieldError(str(value), row=index, field=name)
+                yield FieldError(detail=str(value), row=index, field=name)
             elif not isinstance(value, float):
-                yield FieldError(f"expected a number, got {_kind(value)}", row=index, field=name)
+                yield FieldError(
+                    detail=f"expected a number, got {_kind(value)}", row=index, field=name
+                )
 
 
 def _faults_of_keys(
@@ -152,13 +152,13 @@ def _faults_of_keys(
     given = dict.fromkeys(names)
     for name in expected:
         if name not in given:
-            yield FieldError("missing", row=row, field=name)
+            yield FieldError(detail="missing", row=row, field=name)
     for name in given:
         if name not in expected:
             known = ", ".join(expected)
-            yield FieldError(f"unknown; expected {known}", row=row, field=_shown(name))
+            yield FieldError(detail=f"unknown; expected {known}", row=row, field=_shown(name))
         elif names.count(name) > 1:
-            yield FieldError("given more than once", row=row, field=name)
+            yield FieldError(detail="given more than once", row=row, field=name)
 
 
 def _in_order(row: object, features: Sequence[str]) -> Row:

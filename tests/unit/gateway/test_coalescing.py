@@ -1,0 +1,209 @@
+"""The coalescer, before a call that is a function in memory."""
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+
+from serving.gateway.coalescing import Coalescer
+from serving.gateway.models import Answered, ServedModel
+from serving.gateway.problems import (
+    DEADLINE_EXCEEDED,
+    INFERENCE_FAILED,
+    INTERNAL_ERROR,
+    OVERLOADED,
+    Problem,
+)
+from serving.gateway.schema import Row
+
+FEATURES = ("length", "width")
+FAR = 1e9
+
+
+def served(version: str) -> ServedModel:
+    """Return a release."""
+    description = {"name": "m", "version": version, "sha256": version, "features": [], "labels": []}
+    return ServedModel(msgspec.json.encode(description))
+
+
+class Calls:
+    """Calls that wait until they are let go, and answer each row with itself."""
+
+    def __init__(self) -> None:
+        self.made: list[list[Row]] = []
+        self.traces: list[str | None] = []
+        self.go = asyncio.Event()
+        self.fail_with: Exception | None = None
+        self.at_once = 0
+        self.most_at_once = 0
+
+    async def __call__(
+        self, rows: list[Row], features: Sequence[str], deadline: float, trace: str | None
+    ) -> Answered:
+        """Make a call; the release is the number of the call."""
+        self.made.append(rows)
+        self.traces.append(trace)
+        number = len(self.made)
+        failure = self.fail_with
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        await self.go.wait()
+        self.at_once -= 1
+        if failure is not None:
+            raise failure
+        return Answered(served(str(number)), [[len(features), *row] for row in rows])
+
+
+def coalescer(calls: Calls, *, places: int = 1, call_rows: int = 4, queue: int = 1000) -> Coalescer:
+    """Return a coalescer over the calls."""
+    return Coalescer(calls, places=lambda: places, call_rows=call_rows, queue_rows=queue)
+
+
+async def turns() -> None:
+    """Let everything happen that can happen now."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_each_request_gets_its_own_rows_in_order() -> None:
+    """However requests share calls, each gets its own rows, in its order, by one release."""
+    calls = Calls()
+    calls.go.set()
+    front = coalescer(calls, places=2, call_rows=7)
+    requests = [[[float(i), float(j)] for j in range(i % 5 + 1)] for i in range(200)]
+
+    async def ask(rows: list[Row]) -> None:
+        if rows[0][0] % 3 == 0:
+            await asyncio.sleep(0)
+        answered = await front.predict(rows, FEATURES, FAR)
+        assert answered.probabilities == [[2, *row] for row in rows]
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        for rows in requests:
+            tasks.create_task(ask(rows))
+    assert sum(len(rows) for rows in calls.made) == sum(len(rows) for rows in requests)
+    assert len(calls.made) < len(requests)
+    assert calls.most_at_once == 2
+    assert max(len(rows) for rows in calls.made) <= 7
+
+
+async def test_a_lone_request_does_not_wait() -> None:
+    """A request leaves at once where a call may be made; what comes meanwhile goes together."""
+    calls = Calls()
+    front = coalescer(calls)
+    asked = [asyncio.ensure_future(front.predict([[1, 1]], FEATURES, FAR, "first"))]
+    await turns()
+    assert calls.made == [[[1, 1]]]
+    for trace in ("second", "third"):
+        asked.append(asyncio.ensure_future(front.predict([[2, 2]], FEATURES, FAR, trace)))
+        await turns()
+    assert len(calls.made) == 1
+    calls.go.set()
+    await asyncio.gather(*asked)
+    assert calls.made[1:] == [[[2, 2], [2, 2]]]
+    assert calls.traces == ["first", "second"]
+
+
+async def test_a_large_request_is_one_call() -> None:
+    """A request is never split, so that one release answers all of it."""
+    calls = Calls()
+    calls.go.set()
+    answered = await coalescer(calls, call_rows=4).predict([[1, 1]] * 9, FEATURES, FAR)
+    assert len(answered.probabilities) == 9
+    assert [len(rows) for rows in calls.made] == [9]
+
+
+async def test_rows_of_different_features_do_not_mix() -> None:
+    """Requests that were checked against different features go in different calls."""
+    calls = Calls()
+    calls.go.set()
+    front = coalescer(calls)
+    one, two = await asyncio.gather(
+        front.predict([[1, 1]], FEATURES, FAR), front.predict([[1]], ("length",), FAR)
+    )
+    assert (one.probabilities, two.probabilities) == ([[2, 1, 1]], [[1, 1]])
+    assert len(calls.made) == 2
+
+
+async def test_a_failed_call_fails_its_own_requests_only() -> None:
+    """Requests of other calls are answered; the place of the failed call is free again."""
+    calls = Calls()
+    front = coalescer(calls)
+    calls.fail_with = Problem(INFERENCE_FAILED, "no")
+    first = [asyncio.ensure_future(front.predict([[1, 1]], FEATURES, FAR)) for _ in range(2)]
+    await turns()
+    calls.fail_with = None
+    second = asyncio.ensure_future(front.predict([[2, 2]], FEATURES, FAR))
+    await turns()
+    calls.go.set()
+    assert (await second).probabilities == [[2, 2, 2]]
+    for request in first:
+        with pytest.raises(Problem) as caught:
+            await request
+        assert caught.value.kind is INFERENCE_FAILED
+
+
+async def test_a_defect_leaves_nobody_waiting(caplog: pytest.LogCaptureFixture) -> None:
+    """An error that nobody foresaw is an answer too, and the next request is served."""
+    calls = Calls()
+    calls.go.set()
+    front = coalescer(calls)
+    calls.fail_with = ZeroDivisionError()
+    with pytest.raises(Problem) as caught:
+        await front.predict([[1, 1]], FEATURES, FAR)
+    assert caught.value.kind is INTERNAL_ERROR
+    assert "ZeroDivisionError" in caplog.text
+    calls.fail_with = None
+    assert (await front.predict([[1, 1]], FEATURES, FAR)).probabilities == [[2, 1, 1]]
+
+
+async def test_a_client_that_leaves_costs_no_more_than_its_row() -> None:
+    """A request that is cancelled while it waits is left out; one in a call spoils nothing."""
+    calls = Calls()
+    front = coalescer(calls)
+    asked = [asyncio.ensure_future(front.predict([[i, i]], FEATURES, FAR)) for i in range(2)]
+    await turns()
+    asked += [asyncio.ensure_future(front.predict([[i, i]], FEATURES, FAR)) for i in range(2, 4)]
+    await turns()
+    asked[0].cancel()
+    asked[2].cancel()
+    await turns()
+    calls.go.set()
+    assert (await asked[1]).probabilities == [[2, 1, 1]]
+    assert (await asked[3]).probabilities == [[2, 3, 3]]
+    assert calls.made == [[[0, 0], [1, 1]], [[3, 3]]]
+
+
+async def test_a_full_queue_refuses_at_once() -> None:
+    """What comes on top of the bound is refused before it costs anything; later there is room."""
+    calls = Calls()
+    front = coalescer(calls, queue=3)
+    asked = [asyncio.ensure_future(front.predict([[1, 1]], FEATURES, FAR))]
+    await turns()
+    asked.append(asyncio.ensure_future(front.predict([[1, 1]] * 3, FEATURES, FAR)))
+    await turns()
+    with pytest.raises(Problem) as caught:
+        await front.predict([[1, 1]], FEATURES, FAR)
+    assert caught.value.kind is OVERLOADED
+    calls.go.set()
+    await asyncio.gather(*asked)
+    assert (await front.predict([[1, 1]], FEATURES, FAR)).probabilities == [[2, 1, 1]]
+
+
+async def test_nobody_waits_past_the_deadline() -> None:
+    """A deadline ends the wait in the queue (nothing was spent) and in a call, each told apart."""
+    calls = Calls()
+    front = coalescer(calls)
+    now = asyncio.get_running_loop().time()
+    called = asyncio.ensure_future(front.predict([[1, 1]], FEATURES, now + 0.01))
+    await turns()
+    patient = asyncio.ensure_future(front.predict([[2, 2]], FEATURES, FAR))
+    queued = asyncio.ensure_future(front.predict([[3, 3]], FEATURES, now + 0.01))
+    for request, kind in ((called, DEADLINE_EXCEEDED), (queued, OVERLOADED)):
+        with pytest.raises(Problem) as caught:
+            await asyncio.wait_for(request, 10)
+        assert caught.value.kind is kind
+    calls.go.set()
+    assert (await patient).probabilities == [[2, 2, 2]]
+    assert calls.made == [[[1, 1]], [[2, 2]]]
