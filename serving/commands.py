@@ -1,0 +1,31 @@
+"""`iris serve`."""
+
+from contextlib import suppress
+
+import click
+
+
+@click.command()
+@click.option("--without-gateway", is_flag=True, help="Serve only inference, as a promotion does.")
+def serve(*, without_gateway: bool) -> None:
+    r"""Serve the promoted release on this machine, until Ctrl-C.
+
+    Gateway and inference run as processes of their own, and are started again when they end. What
+    `iris promote` promotes while this runs comes in without losing a request.
+
+    \b
+    Example:
+      iris serve
+      GATEWAY_PORT=9000 IRIS_HOME=~/flowers iris serve
+    """
+    from artifacts.settings import load
+    from serving.supervisor.main import run
+    from serving.supervisor.settings import SupervisorSettings
+
+    run(load(SupervisorSettings), with_gateway=not without_gateway, say=_say)
+
+
+def _say(line: str) -> None:
+    """Print a line; the terminal may be gone while the processes are being stopped."""
+    with suppress(OSError):
+        click.echo(line)

@@ -1,0 +1,101 @@
+"""One child process: a module of ours, in a session of its own, its output in a log file."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from serving.supervisor.home import Home
+
+# Longer than the gateway and the inference service give to what they have accepted.
+DRAIN_S = 40.0
+_LAST_BYTES = 8192
+
+
+class Child:
+    """A process that was started. Made by `start`."""
+
+    def __init__(self, process: asyncio.subprocess.Process, log: Path, log_start: int) -> None:
+        self._process = process
+        self._log = log
+        self._log_start = log_start
+        self._started = time.monotonic()
+
+    @classmethod
+    async def start(cls, home: Home, name: str, module: str, environ: Mapping[str, str]) -> Self:
+        """Start `python -m MODULE`, with `environ` on top of this process's environment.
+
+        It ends when this process ends; see `serving.supervisor.tether`. A session of its own keeps
+        the terminal's Ctrl-C from it, so that it's stopped in order.
+        """
+        log = home.logs / f"{name}.log"
+        with log.open("ab") as output:
+            log_start = output.tell()
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "serving.supervisor.tether"),
+                *(str(home.run / f"{name}.pid"), module),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=output,
+                stderr=asyncio.subprocess.STDOUT,
+                env={**_inherited(), **environ},
+                start_new_session=True,
+            )
+        return cls(process, log, log_start)
+
+    @property
+    def pid(self) -> int:
+        """Its process id, which is also that of its group."""
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it hasn't ended yet."""
+        return self._process.returncode is None
+
+    @property
+    def age_s(self) -> float:
+        """How long ago it was started."""
+        return time.monotonic() - self._started
+
+    async def wait(self) -> int:
+        """Wait for its end and return its exit code; what it may have started ends with it."""
+        code = await self._process.wait()
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        return code
+
+    async def stop(self, patience_s: float = DRAIN_S) -> None:
+        """Let it finish what it has accepted, up to a limit; then end it."""
+        with suppress(ProcessLookupError):
+            self._process.terminate()
+        try:
+            async with asyncio.timeout(patience_s):
+                await self.wait()
+        except TimeoutError:
+            await self.kill()
+
+    async def kill(self) -> None:
+        """End it and whatever it started, at once."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        await self.wait()
+
+    def last_line(self) -> str:
+        """Return the last line that it wrote: why it ended, as a rule."""
+        with self._log.open("rb") as file:
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(self._log_start, end - _LAST_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
+        said = (line.strip() for line in reversed(lines))
+        return next((line for line in said if line), "it said nothing")
+
+
+def _inherited() -> dict[str, str]:
+    """This process's environment, less what each child is given its own of, or must not know."""
+    own = ("MODEL_", "INFERENCE_", "GATEWAY_INSTANCES", "IRIS_SUPERVISOR_", "SUPERVISOR_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(own)}

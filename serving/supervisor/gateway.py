@@ -1,0 +1,77 @@
+"""The gateway process, which is kept alive."""
+
+import asyncio
+from collections.abc import Callable
+
+import httpx
+
+from serving.supervisor.child import Child
+from serving.supervisor.home import Home
+from serving.supervisor.rules import failures_after_death, pause
+from serving.supervisor.waiting import until
+
+# How long the gateway may take to notice a new list; it looks ten times a second.
+TAKE_OVER_S = 15.0
+
+
+class Gateway:
+    """The child that clients talk to, at `url`."""
+
+    def __init__(self, home: Home, address: tuple[str, int], client: httpx.AsyncClient) -> None:
+        host, port = address
+        self.url = f"http://{host}:{port}"
+        self._environ = {
+            "GATEWAY_HOST": host,
+            "GATEWAY_PORT": str(port),
+            "GATEWAY_INSTANCES": str(home.instances),
+        }
+        self._home = home
+        self._client = client
+        self._child: Child | None = None
+
+    async def keep_alive(self, say: Callable[[str], None]) -> None:
+        """Start it, and start it again when it ends, until cancelled."""
+        failures = 0
+        while True:
+            await asyncio.sleep(pause(failures))
+            self._child = await Child.start(self._home, "gateway", "serving.gateway", self._environ)
+            code = await self._child.wait()
+            failures = failures_after_death(failures, self._child.age_s)
+            say(
+                f"the gateway ended with code {code} ({self._child.last_line()}); "
+                f"it is started again in {pause(failures):g} s"
+            )
+
+    async def until_live(self, timeout_s: float) -> bool:
+        """Return whether it answers, within a limit."""
+        return await until(self._live, timeout_s)
+
+    async def until_generation(self, generation: int) -> bool:
+        """Return once its calls go to that list of instances; False where that takes too long.
+
+        One that is being started again will read the list, and is not waited for.
+        """
+
+        async def taken_over() -> bool:
+            ended = self._child is None or not self._child.running
+            return ended or await self._generation() >= generation
+
+        return await until(taken_over, TAKE_OVER_S)
+
+    async def stop(self) -> None:
+        """Let it finish what it has accepted, then end it."""
+        if self._child is not None:
+            await self._child.stop()
+
+    async def _live(self) -> bool:
+        try:
+            return (await self._client.get(f"{self.url}/health/live")).is_success
+        except httpx.TransportError:
+            return False
+
+    async def _generation(self) -> int:
+        try:
+            answer = (await self._client.get(f"{self.url}/health/ready")).json()
+            return int(answer.get("generation", -1))
+        except (httpx.TransportError, ValueError):
+            return -1

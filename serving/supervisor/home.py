@@ -1,0 +1,99 @@
+"""The supervisor's files in one IRIS_HOME."""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from artifacts.digests import sha256_hex
+from artifacts.errors import IrisError, UsageError
+from artifacts.files import write_whole
+from artifacts.release import Release
+
+
+class HomeUnusable(IrisError):
+    """The folder can't be written to."""
+
+
+class AlreadyServing(UsageError):
+    """Another supervisor is at work on the same folder."""
+
+
+class Home:
+    """Where each file lies. `prepare` makes the folders."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.state = root / "supervisor-state.json"
+        self.instances = root / "supervisor-instances.json"
+        self.run = root / "run"
+        self.logs = root / "logs"
+        self.bentoml = root / "bentoml"
+        self._lock = root / "supervisor.lock"
+        self._token = root / "supervisor.token"
+        self._address = root / "supervisor.json"
+
+    def prepare(self) -> None:
+        """Make the folders.
+
+        Raises:
+            HomeUnusable: they can't be made.
+        """
+        try:
+            for folder in (self.run, self.logs, self.bentoml):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise HomeUnusable(
+                f"IRIS_HOME={self.root} cannot be written to: {error.strerror}",
+                hint="set IRIS_HOME to a folder of your own",
+            ) from error
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for this process, until it ends in whatever way.
+
+        Raises:
+            AlreadyServing: another process holds it.
+        """
+        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                pid = os.read(descriptor, 20).decode().strip()
+                raise AlreadyServing(
+                    f"iris serve is running on {self.root} already, as process {pid}",
+                    hint="use that one, stop it, or set IRIS_HOME to another folder",
+                ) from None
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
+            yield
+        finally:
+            os.close(descriptor)
+
+    def token(self) -> str:
+        """Return the token of the control interface, which is made once and kept."""
+        try:
+            return self._token.read_text().strip()
+        except FileNotFoundError:
+            token = secrets.token_urlsafe(32)
+            write_whole(self._token, token.encode())
+            return token
+
+    @contextmanager
+    def published(self, url: str) -> Iterator[None]:
+        """Tell others where the control interface is, while it is there."""
+        write_whole(self._address, msgspec.json.encode({"url": url, "pid": os.getpid()}))
+        try:
+            yield
+        finally:
+            self._address.unlink(missing_ok=True)
+
+    def model_path(self, release: Release) -> Path:
+        """Return where the file of `release` goes; equal digests share one."""
+        name = release.sha256 or f"by-hand-{sha256_hex(release.blob.encode())[:16]}"
+        return self.root / "models" / f"{name}.onnx"

@@ -1,0 +1,128 @@
+"""Start and stop of `iris serve`, in order."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import httpx
+import uvicorn
+from starlette.applications import Starlette
+
+from serving.supervisor.control import control_app
+from serving.supervisor.gateway import Gateway
+from serving.supervisor.home import Home
+from serving.supervisor.inference import Launcher
+from serving.supervisor.leftovers import end_leftovers
+from serving.supervisor.ports import LOOPBACK, choose
+from serving.supervisor.settings import SupervisorSettings
+from serving.supervisor.supervisor import Say, Supervisor
+
+GATEWAY_PORT = 8080
+INFERENCE_PORT = 5000
+GATEWAY_START_S = 15.0
+
+
+def run(settings: SupervisorSettings, *, with_gateway: bool, say: Say) -> None:
+    """Serve until SIGTERM, SIGINT or the terminal's end; then leave no process behind.
+
+    Raises:
+        IrisError: the folder, a port or the state can't be had; nothing was started then.
+    """
+    home = Home(settings.home)
+    home.prepare()
+    with home.locked():
+        if told := end_leftovers(home.run):
+            say(f"ended {len(told)} processes that a killed iris serve left behind")
+        asyncio.run(_serve(home, settings, with_gateway=with_gateway, say=say))
+
+
+async def _serve(home: Home, settings: SupervisorSettings, *, with_gateway: bool, say: Say) -> None:
+    stopping = _stop_on_signals()
+    async with httpx.AsyncClient(timeout=5.0, trust_env=False) as client:
+        gateway = _gateway(home, settings, client, say) if with_gateway else None
+        first = _port("INFERENCE_PORT", LOOPBACK, settings.inference_port, INFERENCE_PORT, say)
+        launcher = Launcher(home, settings.store_uri, first, client)
+        supervisor = Supervisor(home, launcher, gateway, settings.iris_rollout_timeout_s, say)
+        app = control_app(supervisor, settings.iris_supervisor_token or home.token())
+        async with _listening(app, settings.supervisor_port) as url, _kept(supervisor, say):
+            with home.published(url):
+                await _say_where(supervisor, url, say)
+                await stopping.wait()
+                say("stopping: what was accepted is finished first")
+
+
+def _gateway(
+    home: Home, settings: SupervisorSettings, client: httpx.AsyncClient, say: Say
+) -> Gateway:
+    host = settings.gateway_host
+    port = _port("GATEWAY_PORT", host, settings.gateway_port, GATEWAY_PORT, say)
+    return Gateway(home, (host, port), client)
+
+
+def _port(variable: str, host: str, asked: int | None, default: int, say: Say) -> int:
+    port = choose(variable, host, asked, default)
+    if asked is None and port != default:
+        say(f"port {default} is in use; {variable} is {port}")
+    return port
+
+
+@asynccontextmanager
+async def _kept(supervisor: Supervisor, say: Say) -> AsyncIterator[None]:
+    """Keep the processes as they shall be; at the end stop the gateway first, then inference."""
+    gateway = supervisor.gateway
+    await supervisor.begin()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            kept = [tasks.create_task(supervisor.run())]
+            if gateway is not None:
+                kept.append(tasks.create_task(gateway.keep_alive(say)))
+            yield
+            for task in kept:
+                task.cancel()
+    finally:
+        if gateway is not None:
+            await gateway.stop()
+        await supervisor.stop()
+        say("stopped")
+
+
+@asynccontextmanager
+async def _listening(app: Starlette, port: int) -> AsyncIterator[str]:
+    """Answer on the control interface; yields its address."""
+    bound = socket.create_server((LOOPBACK, port))
+    config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False)
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[bound]))
+    try:
+        yield f"http://{LOOPBACK}:{bound.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, less its handling of signals: they are the supervisor's."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _say_where(supervisor: Supervisor, url: str, say: Say) -> None:
+    gateway = supervisor.gateway
+    if gateway is not None and await gateway.until_live(GATEWAY_START_S):
+        say(f"gateway    {gateway.url}")
+    say(f"control    {url}")
+    release = supervisor.state.release
+    say(f"release    {release}" if release else "release    none yet: iris promote N")
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves the last one
+            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    return stopping
