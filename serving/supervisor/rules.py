@@ -149,4 +149,4 @@ def failures_after_death(failures: int, lived_s: float) -> int:
 
 def pause(failures: int) -> float:
     """Return how many seconds to wait before a start: none at first, then doubling."""
-    return min(0.5 * 2.0 ** (failures - 1), LONGEST_PAUSE_S) if failures else 0.0
+    return min(0.5 * 2.0 ** min(failures - 1, 10), LONGEST_PAUSE_S) if failures else 0.0

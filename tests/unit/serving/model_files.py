@@ -1,5 +1,8 @@
 """Small model files: a linear layer and a softmax in float64, as training would export them."""
 
+from typing import Any
+
+import msgspec
 import numpy as np
 import onnx
 from numpy.typing import NDArray
@@ -24,10 +27,11 @@ def probabilities(rows: NDArray[np.float64], tilt: float = 0.0) -> NDArray[np.fl
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
-def model_file(tilt: float = 0.0, golden_error: float = 0.0) -> bytes:
+def model_file(tilt: float = 0.0, golden_error: float = 0.0, **says: Any) -> bytes:
     """Return a model file; another `tilt` is another model.
 
-    With a `golden_error` its golden rows do not give its golden probabilities.
+    With a `golden_error` its golden rows do not give its golden probabilities; `says` are fields
+    of its card.
     """
     golden = probabilities(np.array(ROWS), tilt)
     golden[0, 0] += golden_error
@@ -45,7 +49,7 @@ def model_file(tilt: float = 0.0, golden_error: float = 0.0) -> bytes:
         parity=Parity(rows=15702, differing_labels=0, largest_difference=0.0),
         golden=Golden(ROWS, golden.tolist()),
     )
-    return write_model(_graph(tilt), card)
+    return write_model(_graph(tilt), msgspec.structs.replace(card, **says))
 
 
 def _graph(tilt: float) -> onnx.ModelProto:
