@@ -1,7 +1,7 @@
 """A stand-in for the inference service that speaks its contract and does as it is told.
 
-`python -m tests.integration.gateway.upstream PORT VERSION` runs it. It answers the row `[x, …]` with
-the probabilities `[x / 1000, 0, 1 - x / 1000]`, so that a test can tell whose answer it holds.
+`python -m tests.integration.gateway.upstream PORT VERSION` runs it. It answers the row `[x, …]`
+with the probabilities `[x / 1000, 0, 1 - x / 1000]`, so that a test can tell whose answer it holds.
 `POST /control` changes how it behaves; `GET /control` tells what it was asked.
 """
 
@@ -45,15 +45,17 @@ class Upstream:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 first, *lines = head.decode().split("\r\n")
                 headers = dict(line.lower().split(": ", 1) for line in lines if line)
-                body = await reader.readexactly(int(headers["content-length"]))
-                answer = await self.answer(*first.split()[:2], headers, body)
+                body = await reader.readexactly(int(headers.get("content-length", 0)))
+                method, path, _ = first.split()
+                answer = await self.answer(method, path, headers, body)
                 if answer is None:
                     break
                 status, content = answer
                 writer.write(
                     f"HTTP/1.1 {status} X\r\ncontent-length: {len(content)}\r\n"
                     f"x-model-version: {self.version}\r\nx-model-sha256: {self.sha256}\r\n"
-                    "content-type: application/json\r\n\r\n".encode() + content
+                    "content-type: application/json\r\n\r\n".encode()
+                    + content
                 )
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
@@ -69,7 +71,7 @@ class Upstream:
             if method == "POST":
                 self.behaviour = msgspec.json.decode(body, type=Behaviour)
             return 200, msgspec.json.encode({"calls": self.calls, "traces": self.traces})
-        if path == "/health/ready":
+        if path.startswith("/health/"):
             return (200 if self.behaviour.ready else 503), b"{}"
         if path == "/v1/model":
             return 200, msgspec.json.encode(self.description())

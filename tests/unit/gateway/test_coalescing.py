@@ -49,6 +49,7 @@ class Calls:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         await self.go.wait()
+        await asyncio.sleep(0)
         self.at_once -= 1
         if failure is not None:
             raise failure

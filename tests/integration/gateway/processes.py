@@ -1,0 +1,139 @@
+"""The gateway and its upstreams as real processes on free ports."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+WAIT_S = 20
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(condition: Callable[[], object], what: str) -> None:
+    """Wait for a condition; a refused connection counts as "not yet"."""
+    end = time.monotonic() + WAIT_S
+    while time.monotonic() < end:
+        with contextlib.suppress(httpx.TransportError):
+            if condition():
+                return
+        time.sleep(0.02)
+    raise AssertionError(f"not within {WAIT_S} s: {what}")
+
+
+class Program:
+    """A Python module that runs as a process and listens on a port."""
+
+    def __init__(self, module: str, *arguments: str, port: int, **variables: str) -> None:
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        environ = {
+            k: v for k, v in os.environ.items() if not k.startswith(("GATEWAY", "INFERENCE"))
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            env=environ | variables,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def get(self, path: str) -> httpx.Response:
+        """Send a GET request."""
+        return httpx.get(self.url + path)
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
+        """End the process and return its exit code and what it wrote."""
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        return self.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        if self.process.stderr is not None and not self.process.stderr.closed:
+            self.wait()
+
+    def wait(self) -> tuple[int, str]:
+        """Wait for the end of the process and return its exit code and what it wrote."""
+        _, written = self.process.communicate(timeout=WAIT_S)
+        return self.process.returncode, written
+
+
+class UpstreamProgram(Program):
+    """An upstream that does as it is told."""
+
+    def __init__(self, version: str = "1", port: int = 0) -> None:
+        port = port or free_port()
+        super().__init__("tests.integration.gateway.upstream", str(port), version, port=port)
+
+    def __enter__(self) -> Self:
+        wait_until(lambda: self.get("/health/live").status_code, "the upstream answers")
+        return self
+
+    def behave(self, **behaviour: Any) -> None:
+        """Set the behaviour; what is not named is as usual."""
+        httpx.post(f"{self.url}/control", json=behaviour).raise_for_status()
+
+    def asked(self) -> dict[str, list[Any]]:
+        """Return the number of rows of each call, and its trace."""
+        answer: dict[str, list[Any]] = self.get("/control").json()
+        return answer
+
+
+class GatewayProgram(Program):
+    """A gateway."""
+
+    def __init__(self, **variables: Any) -> None:
+        port = variables.pop("GATEWAY_PORT", None) or free_port()
+        texts = {name: str(value) for name, value in variables.items()}
+        super().__init__("serving.gateway", port=port, GATEWAY_PORT=str(port), **texts)
+
+    def wait_ready(self, *, generation: int | None = None) -> None:
+        """Wait until it is ready, with the list of that generation if one is named."""
+
+        def ready() -> bool:
+            answer = self.get("/health/ready")
+            right = generation is None or answer.json()["generation"] == generation
+            return answer.status_code == 200 and right
+
+        wait_until(ready, f"the gateway is ready (generation {generation})")
+
+    def predict(self, *rows: Any, **options: Any) -> httpx.Response:
+        """Ask for a prediction of the rows."""
+        return httpx.post(f"{self.url}/v1/predict", json={"instances": rows}, **options)
+
+
+def write_instances(file: Path, generation: int, *upstreams: UpstreamProgram) -> None:
+    """Replace the list of instances as a supervisor does."""
+    listed = {"generation": generation, "instances": [{"url": u.url} for u in upstreams]}
+    fresh = file.with_suffix(".new")
+    fresh.write_text(json.dumps(listed))
+    fresh.replace(file)
+
+
+def row(number: float) -> list[float]:
+    """Return a row that the upstream answers with `number / 1000` for the first label."""
+    return [number, 3.5, 1.4, 0.2]
+
+
+def is_answer_to(body: dict[str, Any], *numbers: float) -> bool:
+    """Tell whether a body answers exactly these rows, in this order."""
+    given = [p["probabilities"]["setosa"] for p in body["predictions"]]
+    return given == [number / 1000 for number in numbers]
