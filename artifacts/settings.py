@@ -57,6 +57,23 @@ class HomeSettings(Settings, frozen=True, kw_only=True):
         return self.iris_store or str(self.home / "store")
 
 
+class MlflowSettings(HomeSettings, frozen=True, kw_only=True):
+    """The same, and where MLflow is."""
+
+    mlflow_tracking_uri: str = ""
+    """MLflow's server or database. Empty: `mlflow.db`, a SQLite file in `IRIS_HOME`."""
+
+    @property
+    def tracking_uri(self) -> str:
+        """The address of MLflow."""
+        return self.mlflow_tracking_uri or f"sqlite:///{self.home / 'mlflow.db'}"
+
+    @property
+    def database(self) -> Path | None:
+        """MLflow's file in `IRIS_HOME`; None where another address is set."""
+        return None if self.mlflow_tracking_uri else self.home / "mlflow.db"
+
+
 S = TypeVar("S", bound=Settings)
 
 

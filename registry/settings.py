@@ -1,15 +1,11 @@
 """The settings of the registry's commands."""
 
-from pathlib import Path
-
-from artifacts.settings import HomeSettings
+from artifacts.settings import MlflowSettings
 
 
-class RegistrySettings(HomeSettings, frozen=True, kw_only=True):
+class RegistrySettings(MlflowSettings, frozen=True, kw_only=True):
     """What the registry's commands work on."""
 
-    mlflow_tracking_uri: str = ""
-    """MLflow's server or database. Empty: `mlflow.db`, a SQLite file in `IRIS_HOME`."""
     iris_supervisor_url: str = ""
     """The address of a supervisor elsewhere. Empty: the one of `IRIS_HOME`, which is found."""
     iris_supervisor_token: str = ""
@@ -18,16 +14,6 @@ class RegistrySettings(HomeSettings, frozen=True, kw_only=True):
     """How long a release may take until every instance serves it, in seconds."""
     iris_crash_at: str = ""
     """For tests: the crash point at which the process kills itself."""
-
-    @property
-    def tracking_uri(self) -> str:
-        """The address of MLflow."""
-        return self.mlflow_tracking_uri or f"sqlite:///{self.home / 'mlflow.db'}"
-
-    @property
-    def database(self) -> Path | None:
-        """MLflow's SQLite file in `IRIS_HOME`; None where an address is set."""
-        return None if self.mlflow_tracking_uri else self.home / "mlflow.db"
 
     @property
     def alias(self) -> str:

@@ -1,0 +1,206 @@
+"""The whole way once, with the commands that a user would type: train, promote, serve, predict."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from typing import Any
+
+import click
+import httpx
+
+from artifacts import settings as environment
+from artifacts.errors import IrisError
+from artifacts.settings import MlflowSettings, Port
+from artifacts.store import open_store
+from serving.supervisor.home import Home
+from serving.supervisor.ports import LOOPBACK, choose
+
+_MLFLOW_PORT = 5050
+_START_S = 60.0
+_STOP_S = 20.0
+
+FLOWERS: list[Any] = [
+    [5.1, 3.5, 1.4, 0.2],
+    {"sepal_length": 6.2, "sepal_width": 2.9, "petal_length": 4.3, "petal_width": 1.3},
+    [7.7, 3.0, 6.1, 2.3],
+]
+
+
+class DemoSettings(MlflowSettings, frozen=True, kw_only=True):
+    """What the demo itself reads; the commands that it runs read theirs."""
+
+    mlflow_port: Port | None = None
+    """The port of MLflow's pages. Unset: 5050, or the next that is free."""
+
+
+class DemoFailed(IrisError):
+    """A step of the demo failed; the step itself has said why."""
+
+
+@click.command(epilog="Example: iris demo --once")
+@click.option("--once", is_flag=True, help="End after the answers, instead of staying up.")
+def demo(*, once: bool) -> None:
+    """Train, register, promote the best, serve it, and send it a few flowers.
+
+    Run again, it goes on with what is there. It stays up until Ctrl-C, which ends every process.
+    """
+    settings = environment.load(DemoSettings)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with ExitStack() as processes:
+            run(settings, processes, once=once)
+    except KeyboardInterrupt:
+        click.echo("\nevery process has ended; run it again to go on where it was")
+
+
+def run(settings: DemoSettings, processes: ExitStack, *, once: bool) -> None:
+    """Go the whole way; whatever is started ends with `processes`."""
+    click.echo(f"everything is kept in {settings.home}")
+    home = Home(settings.home)
+    home.prepare()
+    mlflow = _start_mlflow(settings, home, processes)
+    _start("iris serve", ["iris", "serve"], home, processes)
+    gateway = _gateway(home)
+    _release(_status())
+    _predict(gateway)
+    _tell_where(gateway, mlflow)
+    while not once:
+        signal.pause()
+
+
+def _release(status: dict[str, Any]) -> None:
+    """Do what is missing until something serves."""
+    if any(trouble["action"] == "iris recover" for trouble in status["troubles"]):
+        _iris("recover", "--takeover", "the demo was started again")
+        status = _status()
+    if not status["registered"]["versions"]:
+        _iris("train")
+        status = _status()
+    if status["release"] is None:
+        _iris("promote", str(status["registered"]["versions"][0]), "--reason", "the first")
+    else:
+        click.echo(f"version {status['release']['version']} serves already")
+
+
+def _start_mlflow(settings: DemoSettings, home: Home, processes: ExitStack) -> str:
+    """Start MLflow's pages, unless a server is set; return where they are."""
+    if settings.mlflow_tracking_uri.startswith("http"):
+        return settings.mlflow_tracking_uri
+    port = choose("MLFLOW_PORT", LOOPBACK, settings.mlflow_port, _MLFLOW_PORT)
+    artifacts = open_store(settings.store_uri).mlflow_artifact_root
+    command = ["mlflow", "server", "--host", LOOPBACK, "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", settings.tracking_uri]
+    command += ["--default-artifact-root", artifacts, "--no-serve-artifacts"]
+    _start("mlflow", command, home, processes)
+    return f"http://{LOOPBACK}:{port}"
+
+
+def _start(name: str, command: list[str], home: Home, processes: ExitStack) -> None:
+    """Run a Python module in the background; it ends with `processes`."""
+    log = home.logs / f"demo-{command[0]}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C reaches us first, and we end them in order
+        )
+    processes.callback(_stop, process)
+    click.echo(f"started {name}, process {process.pid}; its words are in {log}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_STOP_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _gateway(home: Home) -> str:
+    """Wait until the supervisor tells where the gateway is."""
+    deadline = time.monotonic() + _START_S
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError, ValueError, httpx.HTTPError, KeyError, TypeError):
+            control = json.loads((home.root / "supervisor.json").read_text())["url"]
+            headers = {"authorization": f"Bearer {home.token()}"}
+            state = httpx.get(f"{control}/v1/state", headers=headers, trust_env=False).json()
+            return str(state["gateway"]["url"])
+        time.sleep(0.1)
+    raise DemoFailed("iris serve did not start", hint=f"see {home.logs / 'demo-iris.log'}")
+
+
+def _iris(*words: str) -> None:
+    """Run one of our commands, as it would be typed."""
+    click.secho(f"\n$ iris {' '.join(words)}", bold=True)
+    if subprocess.run([sys.executable, "-m", "iris", *words], check=False).returncode != 0:
+        raise DemoFailed(
+            f"iris {words[0]} failed, see above", hint="mend it, then run make demo again"
+        )
+
+
+def _status() -> dict[str, Any]:
+    command = [sys.executable, "-m", "iris", "status", "--json"]
+    found = subprocess.run(command, check=False, stdout=subprocess.PIPE)
+    if found.returncode != 0:
+        raise DemoFailed("iris status failed, see above")
+    status: dict[str, Any] = json.loads(found.stdout)
+    if status["registered"] is None:
+        raise DemoFailed("MLflow does not answer", hint="check MLFLOW_TRACKING_URI")
+    return status
+
+
+def _predict(gateway: str) -> None:
+    """Send a few flowers, and show the answers."""
+    _await_ready(gateway)
+    body = json.dumps({"instances": FLOWERS})
+    click.secho(
+        f"\n$ curl -s {gateway}/v1/predict -H 'content-type: application/json' \\", bold=True
+    )
+    click.secho(f"    -d '{body}'", bold=True)
+    answer = httpx.post(
+        f"{gateway}/v1/predict",
+        content=body,
+        headers={"content-type": "application/json"},
+        trust_env=False,
+    )
+    click.echo(json.dumps(answer.json(), indent=2))
+    if answer.status_code != 200:
+        raise DemoFailed(f"the gateway answered {answer.status_code}")
+
+
+def _await_ready(gateway: str) -> None:
+    deadline = time.monotonic() + _START_S
+    while time.monotonic() < deadline:
+        with contextlib.suppress(httpx.HTTPError):
+            if httpx.get(f"{gateway}/health/ready", trust_env=False).status_code == 200:
+                return
+        time.sleep(0.1)
+    raise DemoFailed("the gateway does not become ready", hint="iris status says what is missing")
+
+
+def _tell_where(gateway: str, mlflow: str) -> None:
+    click.echo(
+        f"""
+gateway    {gateway}
+API        {gateway}/docs
+MLflow     {mlflow}
+
+next       iris train --seed 2      another version, from the same flowers
+           iris promote 2           let it serve, without losing a request
+           iris status              what serves, since when, why
+           iris history             who did what
+           iris rollback            go back
+"""
+    )

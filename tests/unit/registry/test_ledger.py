@@ -1,0 +1,138 @@
+"""The ledger: append-only, whole, and one writer a number."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from artifacts.file_store import FileBlobStore
+from registry.chain import Chain
+from registry.errors import LedgerDamaged, LedgerMoved
+from registry.identity import this_writer
+from registry.ledger import Ledger, check_stamp
+from registry.records import Genesis, Stamp, Takeover, decode
+
+GENESIS = Genesis(ledger="l", environment="local", target="t", model="m")
+
+
+def ledger_in(folder: Path) -> Ledger:
+    """Return the ledger that lies in a folder."""
+    return Ledger(FileBlobStore(folder), "local", this_writer())
+
+
+def filled(folder: Path, count: int = 5) -> Chain:
+    """Write record 0 and `count` - 1 more."""
+    ledger = ledger_in(folder)
+    chain = ledger.append(ledger.read(), GENESIS)
+    for number in range(1, count):
+        chain = ledger.append(chain, Takeover(intent=0, reason=str(number)))
+    return chain
+
+
+def test_what_was_appended_is_read(tmp_path: Path) -> None:
+    """A reader sees the writer's chain."""
+    assert filled(tmp_path) == ledger_in(tmp_path).read()
+
+
+def test_of_many_that_append_to_the_same_head_one_wins(tmp_path: Path) -> None:
+    """Creating the next number is the lock."""
+    chain = filled(tmp_path)
+    won: list[int] = []
+    begin = threading.Barrier(8)
+
+    def append(number: int) -> None:
+        begin.wait()
+        try:
+            ledger_in(tmp_path).append(chain, Takeover(intent=0, reason=f"writer {number}"))
+        except LedgerMoved:
+            return
+        won.append(number)
+
+    threads = [threading.Thread(target=append, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(won) == 1
+    last = ledger_in(tmp_path).read().records[-1].body
+    assert last == Takeover(intent=0, reason=f"writer {won[0]}")
+
+
+def _remove(path: Path) -> None:
+    path.unlink()
+
+
+def _alter(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b'"reason": "2"', b'"reason": "3"'))
+
+
+def _cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:40])
+
+
+def _swap_with_next(path: Path) -> None:
+    other = path.with_name("00000003.json")
+    mine, theirs = path.read_bytes(), other.read_bytes()
+    path.write_bytes(theirs)
+    other.write_bytes(mine)
+
+
+def _add_a_stranger(path: Path) -> None:
+    path.with_name("notes.txt").write_text("hello")
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        (_remove, "record 2 is missing"),
+        (_alter, "record 3 does not follow record 2"),
+        (_cut_short, "record 2 cannot be read"),
+        (_swap_with_next, "record 2 says that it is record 3"),
+        (_add_a_stranger, "notes.txt is no record"),
+    ],
+)
+def test_damage_is_found_and_named(
+    tmp_path: Path, damage: Callable[[Path], None], named: str
+) -> None:
+    """Nothing is read from a ledger that is not whole."""
+    filled(tmp_path)
+    damage(tmp_path / "local" / "00000002.json")
+    with pytest.raises(LedgerDamaged, match=named):
+        ledger_in(tmp_path).read()
+
+
+def test_a_tail_that_was_cut_off_is_found_by_a_stamp(tmp_path: Path) -> None:
+    """A shorter chain is whole in itself; only what was stamped elsewhere can tell."""
+    head = filled(tmp_path).head
+    assert head is not None
+    (tmp_path / "local" / "00000004.json").unlink()
+    with pytest.raises(LedgerDamaged, match="the tail was cut off"):
+        check_stamp(ledger_in(tmp_path).read(), head, "what serves")
+
+
+def test_a_tail_that_was_rewritten_is_found_by_a_stamp(tmp_path: Path) -> None:
+    """Another record under the same number has another digest."""
+    head = filled(tmp_path).head
+    assert head is not None
+    (tmp_path / "local" / "00000004.json").unlink()
+    ledger = ledger_in(tmp_path)
+    chain = ledger.append(ledger.read(), Takeover(intent=0, reason="another"))
+    with pytest.raises(LedgerDamaged, match="the tail was rewritten"):
+        check_stamp(chain, head, "what serves")
+
+
+@given(number=st.integers(0, 10**9), digest=st.text("0123456789abcdef", min_size=64, max_size=64))
+def test_a_stamp_reads_as_it_was_written(number: int, digest: str) -> None:
+    """It goes through a tag of MLflow as text."""
+    assert Stamp.parse(str(Stamp(number, digest))) == Stamp(number, digest)
+
+
+def test_yesterdays_record_is_read() -> None:
+    """A record of schema 1 as the first release wrote it, to the byte."""
+    record = decode((Path(__file__).parent / "record-schema-1.json").read_bytes())
+    assert record.number == 1
+    assert record.schema == 1

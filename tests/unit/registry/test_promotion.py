@@ -1,0 +1,302 @@
+"""Promotion: all of it, or nothing changed."""
+
+import pytest
+
+from artifacts.digests import sha256_hex
+from registry.errors import (
+    GatesFailed,
+    GatesInconclusive,
+    LedgerForeign,
+    LedgerMoved,
+    NotCompensated,
+    OperationOpen,
+    RegistryUnavailable,
+    RolloutFailed,
+    TakenOverByHand,
+    VersionUnfit,
+)
+from registry.promotion import Request, promote
+from registry.records import Effect, Result
+from tests.unit.registry.fakes import Crash, FakeTarget, World
+
+
+def test_a_good_version_serves_and_is_the_champion(world: World) -> None:
+    """The release, the alias and the ledger all name it, and the evidence is kept."""
+    world.register()
+
+    promotion = promote(world.work(), Request(1, reason="the first"))
+
+    assert world.serving() == "1"
+    world.consistent()
+    (operation,) = world.work().ledger.read().operations
+    assert operation.number == promotion.operation
+    assert operation.intent.reason == "the first"
+    assert operation.effects == (Effect.PUBLISH, Effect.ROLL_OUT, Effect.MOVE_ALIAS)
+    report = world.work().store.records.read(f"gates/{operation.intent.evidence}.json")
+    assert sha256_hex(report) == operation.intent.evidence
+
+
+def test_the_file_is_published_before_it_is_rolled_out(world: World) -> None:
+    """Instances find the file when they are told of it."""
+    world.register()
+    promote(world.work(), Request(1))
+    release = world.target.state.release
+    assert release is not None
+    assert sha256_hex(world.work().store.models.read(release.blob)) == release.sha256
+
+
+def test_what_serves_already_is_done_and_nothing_is_written(world: World) -> None:
+    """Promoting twice is promoting once."""
+    world.register()
+    promote(world.work(), Request(1))
+    before = world.work().ledger.read().head
+
+    assert promote(world.work(), Request(1)).operation is None
+
+    assert world.work().ledger.read().head == before
+
+
+def test_a_version_that_does_not_exist_is_refused(world: World) -> None:
+    """Nothing begins."""
+    with pytest.raises(VersionUnfit):
+        promote(world.work(), Request(7))
+    assert world.work().ledger.read().records == ()
+
+
+def test_a_file_that_changed_after_registration_is_refused(world: World) -> None:
+    """The digest of the tag decides, and the gates say so."""
+    world.register()
+    world.versions.files[1] += b"x"
+    with pytest.raises(GatesFailed, match="SHA-256"):
+        promote(world.work(), Request(1))
+    assert world.serving() is None
+
+
+def test_a_worse_version_is_refused(world: World) -> None:
+    """What is wrong more often than the champion by more than the margin does not serve."""
+    world.register()
+    promote(world.work(), Request(1))
+    world.register(tilt=50.0)
+
+    with pytest.raises(GatesFailed, match="quality"):
+        promote(world.work(), Request(2))
+
+    assert world.serving() == "1"
+    world.consistent()
+
+
+def test_training_rows_that_are_not_known_are_inconclusive(world: World) -> None:
+    """Rows that it may have been trained on prove nothing; a person may accept that."""
+    world.register()
+    promote(world.work(), Request(1))
+    world.register(tilt=0.01, data_sha256=None, split_salt=None)
+    with pytest.raises(GatesInconclusive):
+        promote(world.work(), Request(2))
+
+    promote(world.work(), Request(2, accept_inconclusive="it is Ann's"))
+
+    assert world.work().ledger.read().operations[-1].intent.reason == "accepted: it is Ann's"
+    world.consistent()
+
+
+def test_another_contract_is_refused(world: World) -> None:
+    """Clients' requests would mean something else."""
+    world.register()
+    promote(world.work(), Request(1))
+    world.register(labels=["versicolor", "setosa", "virginica"])
+    with pytest.raises(GatesFailed, match="clients would break"):
+        promote(world.work(), Request(2))
+
+
+def test_a_release_that_cannot_serve_leaves_everything_as_it_was(world: World) -> None:
+    """What served before serves again, the alias has not moved, and the ledger says why."""
+    world.register()
+    promote(world.work(), Request(1))
+    world.register(tilt=0.01)
+    world.target.broken = {"2"}
+
+    with pytest.raises(RolloutFailed, match="it does not start; version 1"):
+        promote(world.work(), Request(2))
+
+    assert world.serving() == "1"
+    world.consistent()
+    outcome = world.work().ledger.read().operations[-1].outcome
+    assert outcome is not None
+    assert outcome.result is Result.COMPENSATED
+    assert "it does not start" in outcome.explanation
+
+
+def test_the_first_release_that_cannot_serve_leaves_nothing_served(world: World) -> None:
+    """There is nothing to go back to but nothing."""
+    world.register()
+    world.target.broken = {"1"}
+    with pytest.raises(RolloutFailed, match="nothing serves, as before"):
+        promote(world.work(), Request(1))
+    world.consistent()
+
+
+def test_a_failed_promotion_that_cannot_be_undone_stays_open(world: World) -> None:
+    """Nobody may build on what is not known to serve."""
+    world.register()
+    promote(world.work(), Request(1))
+    world.register(tilt=0.01)
+    world.target.broken = {"1", "2"}
+    with pytest.raises(NotCompensated):
+        promote(world.work(), Request(2))
+    with pytest.raises(OperationOpen, match="under way"):
+        promote(world.work(), Request(1))
+
+
+def test_a_second_promoter_is_refused_and_told_who_is_at_work(world: World) -> None:
+    """The intent is the lock."""
+    world.register()
+    with pytest.raises(Crash):
+        promote(world.work(crash_at="after intent"), Request(1))
+    with pytest.raises(OperationOpen, match="process"):
+        promote(world.work(), Request(1))
+
+
+def test_of_two_promoters_that_saw_the_same_ledger_one_wins(world: World) -> None:
+    """The report is void where the number it was made for is taken."""
+    world.register()
+    world.register(tilt=0.01)
+
+    def judged(_: object) -> None:
+        promote(world.work(), Request(2))
+
+    with pytest.raises(LedgerMoved):
+        promote(world.work(), Request(1), judged)
+    assert world.serving() == "2"
+    world.consistent()
+
+
+def test_a_hand_made_change_meanwhile_is_left_alone(world: World) -> None:
+    """What was put in by hand during the rollout is not overwritten."""
+    world.register()
+    world.register(tilt=0.01)
+    promote(world.work(), Request(1))
+    world.target.before_write = world.by_hand
+
+    with pytest.raises(TakenOverByHand):
+        promote(world.work(), Request(2))
+
+    assert world.serving() == "by-hand"
+    outcome = world.work().ledger.read().operations[-1].outcome
+    assert outcome is not None
+    assert outcome.result is Result.TAKEN_OVER_BY_HAND
+
+
+def test_a_hand_made_change_before_is_left_alone(world: World) -> None:
+    """What the ledger does not know is not overwritten unasked."""
+    world.register()
+    world.register(tilt=0.01)
+    promote(world.work(), Request(1))
+    world.by_hand()
+    with pytest.raises(TakenOverByHand):
+        promote(world.work(), Request(2))
+
+
+def test_an_unrelated_write_meanwhile_is_no_obstacle(world: World) -> None:
+    """A revision that only moved is read again."""
+    world.register()
+    world.target.before_write = lambda: world.target.put(world.target.state.release)
+    promote(world.work(), Request(1))
+    world.consistent()
+
+
+def test_a_promoter_that_was_taken_over_does_nothing_more(world: World) -> None:
+    """Its next write fails, because the ledger has moved on."""
+    world.register()
+    world.register(tilt=0.01)
+    promote(world.work(), Request(1))
+
+    def take_over() -> None:
+        from registry.rollback import rollback
+
+        release = world.work().ledger.read().releases()[0]
+        rollback(world.work(), release, "enough")
+
+    world.target.before_write = take_over
+    with pytest.raises(LedgerMoved):
+        promote(world.work(), Request(2))
+    assert world.serving() == "1"
+    world.consistent()
+
+
+def test_the_bytes_that_the_gates_saw_are_the_bytes_that_are_published(world: World) -> None:
+    """Another file in MLflow after the gates changes nothing: the intent names the digest."""
+    world.register()
+
+    def swap(_: object) -> None:
+        world.versions.files[1] = b"another"
+
+    promote(world.work(), Request(1), swap)
+    release = world.target.state.release
+    assert release is not None
+    assert sha256_hex(world.work().store.models.read(release.blob)) == world.versions.digests[1]
+
+
+def test_a_blob_of_other_content_under_the_name_is_never_overwritten(world: World) -> None:
+    """What is written once stays; the promotion is abandoned before anything changed."""
+    from artifacts.errors import BlobConflict
+
+    world.register()
+    world.work().store.models.create("iris-classifier/v1/model.onnx", b"other")
+    with pytest.raises(BlobConflict):
+        promote(world.work(), Request(1))
+    assert world.serving() is None
+    world.consistent()
+
+
+def test_with_mlflow_down_at_the_alias_the_operation_stays_open(world: World) -> None:
+    """The alias moves last; what is left to do is named."""
+    world.register()
+
+    work = world.work()
+    point = work.crash_point
+
+    def down(here: str) -> None:
+        point(here)
+        world.versions.down |= here == "before move alias"
+
+    work.crash_point = down
+    with pytest.raises(RegistryUnavailable, match="serves, but the alias was not moved"):
+        promote(work, Request(1))
+    assert world.work().ledger.read().open is not None
+
+
+def test_a_version_that_was_rolled_back_from_needs_a_reason(world: World) -> None:
+    """Nobody promotes it again by mistake."""
+    from registry.rollback import rollback
+
+    for tilt in (0.0, 0.01):
+        number = world.register(tilt=tilt)
+        promote(world.work(), Request(number))
+    rollback(world.work(), world.work().ledger.read().releases()[1], "wrong")
+
+    with pytest.raises(VersionUnfit, match="rolled back from"):
+        promote(world.work(), Request(2))
+    promote(world.work(), Request(2, reason="it was the data"))
+    world.consistent()
+
+
+def test_another_targets_ledger_is_refused(world: World) -> None:
+    """Ids tell targets apart, not addresses."""
+    world.register()
+    promote(world.work(), Request(1))
+    release = world.target.state.release
+    world.target = FakeTarget("machine-2")
+    world.target.put(release)
+    world.register(tilt=0.01)
+    with pytest.raises(LedgerForeign):
+        promote(world.work(), Request(2))
+
+
+def test_another_registrys_ledger_is_refused(world: World) -> None:
+    """Version 2 of another MLflow is another model."""
+    world.register()
+    world.register(tilt=0.01)
+    promote(world.work(), Request(1))
+    world.versions.tags.clear()
+    with pytest.raises(LedgerForeign):
+        promote(world.work(), Request(2))
