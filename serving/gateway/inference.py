@@ -165,5 +165,8 @@ def _address(url: str) -> tuple[str, int, str]:
     except ValueError:
         port = 0
     if parts.scheme != "http" or not parts.hostname or not port or parts.path not in ("", "/"):
-        raise SettingsError(f"{url!r} is no address such as http://127.0.0.1:5000")
+        raise SettingsError(
+            f"{url!r} is no address of an inference instance, such as http://127.0.0.1:5000",
+            hint="see INFERENCE_URL, or the file that GATEWAY_INSTANCES names",
+        )
     return parts.hostname, port, parts.netloc

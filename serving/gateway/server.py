@@ -32,8 +32,7 @@ async def run(settings: GatewaySettings) -> None:
         IrisError: the gateway can't start, or the server ended by itself.
     """
     keys = ApiKeys.from_file(settings.gateway_api_keys_file)
-    urls = [] if settings.gateway_instances else settings.inference_url.split(",")
-    instances = Instances(urls, settings.gateway_instances)
+    instances = Instances(settings.inference_urls, settings.gateway_instances)
     address = _free_address(settings.gateway_host, settings.gateway_port)
     server = _server(App(settings, instances, keys), address, settings)
     stopping = _stop_on_signals(server)

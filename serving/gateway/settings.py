@@ -36,3 +36,10 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     """The most calls at a time to one inference instance."""
     gateway_queue_rows: Count = 4096
     """The most rows that wait for a call. What comes on top is refused at once."""
+
+    @property
+    def inference_urls(self) -> list[str]:
+        """The addresses in `INFERENCE_URL`; none where a file lists the instances."""
+        if self.gateway_instances:
+            return []
+        return [url.strip() for url in self.inference_url.split(",")]

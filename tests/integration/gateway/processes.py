@@ -101,9 +101,9 @@ class GatewayProgram(Program):
     """A gateway."""
 
     def __init__(self, **variables: Any) -> None:
-        port = variables.pop("GATEWAY_PORT", None) or free_port()
+        variables.setdefault("GATEWAY_PORT", free_port())
         texts = {name: str(value) for name, value in variables.items()}
-        super().__init__("serving.gateway", port=port, GATEWAY_PORT=str(port), **texts)
+        super().__init__("serving.gateway", port=int(texts["GATEWAY_PORT"]), **texts)
 
     def wait_ready(self, *, generation: int | None = None) -> None:
         """Wait until it is ready, with the list of that generation if one is named."""
