@@ -38,7 +38,9 @@ _LABELS = click.option(
 )
 
 
-@click.command()
+@click.command(
+    epilog="Example: iris train --data flowers.csv --only forest --only logistic --seed 2"
+)
 @_DATA
 @click.option(
     "--only",
@@ -56,14 +58,10 @@ _LABELS = click.option(
 )
 @_AS_JSON
 def train(data: Path | None, kinds: tuple[str, ...], seed: int, as_json: bool) -> None:
-    r"""Train the candidates, choose the best, and register it.
+    """Train the candidates, choose the best, and register it.
 
     The same data, seed and libraries give the same model file, byte for byte; one that is
     registered already is not registered again.
-
-    \b
-    Example:
-      iris train --data flowers.csv --only forest --only logistic --seed 2
     """
     settings = load(TrainingSettings)
     from training.dataset import load_table
@@ -77,7 +75,7 @@ def train(data: Path | None, kinds: tuple[str, ...], seed: int, as_json: bool) -
     _tell(run(Order(table, kinds or KINDS, seed), store, tracking, Progress()), as_json=as_json)
 
 
-@click.command()
+@click.command(epilog="Example: iris register models:/m-8f974575b10048feb08e5ccb960d699e")
 @click.argument("model_uri")
 @_LABELS
 @_DATA
@@ -86,14 +84,10 @@ def train(data: Path | None, kinds: tuple[str, ...], seed: int, as_json: bool) -
 def register(
     model_uri: str, labels: str | None, data: Path | None, trust: bool, as_json: bool
 ) -> None:
-    r"""Make a release of a model that somebody logged with mlflow.sklearn.log_model.
+    """Make a release of a model that somebody logged with mlflow.sklearn.log_model.
 
     MODEL_URI is whatever MLflow takes: models:/m-…, runs:/…/model. A version of iris-classifier
     that has no model file yet is completed; any other model becomes the next version.
-
-    \b
-    Example:
-      iris register models:/m-8f974575b10048feb08e5ccb960d699e
     """
     settings = load(TrainingSettings)
     from training.dataset import load_table
@@ -107,19 +101,14 @@ def register(
     _tell(run(model_uri, terms, store, tracking), as_json=as_json)
 
 
-@click.command("import")
+@click.command("import", epilog="Example: iris import model.pkl --trust")
 @click.argument("file", type=click.Path(path_type=Path))
 @_LABELS
 @_DATA
 @_TRUST
 @_AS_JSON
 def import_(file: Path, labels: str | None, data: Path | None, trust: bool, as_json: bool) -> None:
-    r"""Make a release of a model in a file: skops, or a pickle or joblib file with --trust.
-
-    \b
-    Example:
-      iris import model.pkl --trust
-    """
+    """Make a release of a model in a file: skops, or a pickle or joblib file with --trust."""
     settings = load(TrainingSettings)
     from training.dataset import load_table
     from training.estimators import check_file

@@ -38,7 +38,7 @@ def reliability(labels: Sequence[str], probabilities: Rows, classes: Sequence[st
     axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="as sure as right")
     axes.plot([b.confidence for b in bins], [b.accuracy for b in bins], "o-", color=BLUE)
     for b in bins:
-        axes.annotate(f"{b.rows} rows", (b.confidence, b.accuracy), fontsize=8, ha="right")
+        axes.text(b.confidence, b.accuracy - 0.05, f"{b.rows} rows", fontsize=8, ha="center")
     axes.set_xlabel("confidence")
     axes.set_ylabel("accuracy")
     axes.legend()
@@ -76,7 +76,7 @@ def importance(features: Sequence[str], means: Sequence[float], spreads: Sequenc
     figure, axes = _figure("Permutation importance, rows left out")
     axes.barh(list(features), list(means), xerr=list(spreads), color=BLUE, capsize=3)
     axes.invert_yaxis()
-    axes.set_xlabel("log loss lost by shuffling")
+    axes.set_xlabel("log loss added by shuffling")
     return figure
 
 

@@ -15,11 +15,11 @@ class Progress:
     """Says lines, and counts what is done of a known number."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True, highlight=False)
+        self._console = console or Console(stderr=True)
 
     def say(self, text: str) -> None:
         """Say one line; it appears above the bar where there is one."""
-        self._console.print(text, markup=False, soft_wrap=True)
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     @contextmanager
     def counting(self, what: str, total: int) -> Iterator[Callable[[], None]]:
