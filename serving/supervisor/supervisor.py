@@ -86,7 +86,7 @@ class Supervisor:
         Raises:
             StateLost: the folder can't be written to.
         """
-        await self._publish_instances()
+        await self._publish(None)
 
     async def run(self) -> None:
         """Do what is to be done next, for ever."""
@@ -153,14 +153,16 @@ class Supervisor:
 
     async def _switch_to(self, process: Inference) -> None:
         """Let the gateway call `process` only; then let the one before it finish, and end it."""
-        former, self._running = self._running, process
+        self._coming = process
         try:
-            await self._publish_instances()
+            await self._publish(process)
         except StateLost as error:
-            self._running = former
             self._note_failure(process.release, error.in_one_line())
             await process.child.kill()
             return
+        finally:
+            self._coming = None
+        former, self._running = self._running, process
         self._in_background(self._watch(process))
         self._say(f"serving {process.release} at {process.url}")
         self._remember(process.release)
@@ -169,19 +171,23 @@ class Supervisor:
 
     async def _drain(self) -> None:
         """Let the gateway call nobody, and end what runs."""
-        former, self._running = self._running, None
         try:
-            await self._publish_instances()
+            await self._publish(None)
         except StateLost as error:
             self._say(error.in_one_line())  # the gateway will find nobody there all the same
+        former, self._running = self._running, None
         self._say("nothing is served now, as was asked for")
         if former is not None:
             self._in_background(self._let_go(former))
 
-    async def _publish_instances(self) -> None:
-        """Write the list that the gateway reads, and wait until it has taken it over."""
+    async def _publish(self, process: Inference | None) -> None:
+        """Write the list that the gateway reads, and wait until it has taken it over.
+
+        Raises:
+            StateLost: it can't be written; the gateway goes on with the one before.
+        """
         self._generation += 1
-        listed = [{"url": self._running.url}] if self._running else []
+        listed = [{"url": process.url}] if process else []
         body = {"generation": self._generation, "instances": listed}
         try:
             write_whole(self._home.instances, msgspec.json.encode(body))

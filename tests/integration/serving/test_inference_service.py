@@ -1,0 +1,207 @@
+"""The inference service as a real process: `python -m bentos`."""
+
+import http.client
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from artifacts.digests import sha256_hex
+from artifacts.release import registry_release
+from serving.supervisor.ports import LOOPBACK
+from tests.integration.serving.processes import Inference, free_port, until
+from tests.unit.serving.model_files import ROWS, model_file, probabilities
+
+DATA = model_file()
+RELEASE = registry_release(7, sha256_hex(DATA))
+
+
+def environ_for(folder: Path, data: bytes = DATA) -> dict[str, str]:
+    """Return the environment of a process that shall serve `data` as release 7."""
+    path = folder / "model.onnx"
+    path.write_bytes(data)
+    port = str(free_port())
+    return {**RELEASE.environ(), "MODEL_PATH": str(path), "INFERENCE_PORT": port}
+
+
+@pytest.fixture(scope="module")
+def inference(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inference]:
+    """A process that is ready."""
+    folder = tmp_path_factory.mktemp("inference")
+    with Inference(environ_for(folder), folder) as process:
+        yield process.until_ready()
+
+
+def predict(inference: Inference, rows: object) -> httpx.Response:
+    """Call the batchable API."""
+    return inference.client.post("/predict", json={"rows": rows})
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/health/live", 200),
+        ("GET", "/health/ready", 200),
+        ("GET", "/v1/model", 200),
+        ("GET", "/metrics", 200),
+        ("GET", "/readyz", 200),
+        ("GET", "/nowhere", 404),
+        ("POST", "/predict", 400),
+    ],
+)
+def test_every_response_names_the_release(
+    inference: Inference, method: str, path: str, status: int
+) -> None:
+    """Whatever a process answers, it says which release answered."""
+    response = inference.client.request(method, path, content=b"{}")
+    assert response.status_code == status
+    assert response.headers["X-Model-Version"] == "7"
+    assert response.headers["X-Model-Sha256"] == RELEASE.sha256
+
+
+def test_the_model_route_says_what_is_served(inference: Inference) -> None:
+    """Version, digest, blob and golden rows are there for whoever must prove what serves."""
+    model = inference.client.get("/v1/model").json()
+    found = (model["version"], model["blob"], model["sha256"], model["verified"])
+    assert found == (RELEASE.version, RELEASE.blob, RELEASE.sha256, True)
+    assert model["golden"]["rows"] == ROWS
+
+
+def test_a_row_gives_the_same_alone_and_in_any_batch(inference: Inference) -> None:
+    """Requests that come at once are answered in one batch, each with its own rows."""
+    random = np.random.default_rng(5)
+    requests = [random.uniform(0.1, 8.0, (random.integers(1, 40), 4)) for _ in range(60)]
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda rows: predict(inference, rows.tolist()).json(), requests))
+    for rows, answer in zip(requests, answers, strict=True):
+        np.testing.assert_allclose(answer, probabilities(rows), rtol=0, atol=1e-12)
+
+
+def test_a_bad_request_fails_nobody_else_in_its_batch(inference: Inference) -> None:
+    """Rows that can't be joined are refused before the batch; the others are answered."""
+    bad = [[[1.0, 2.0, 3.0]], [[1, 2, 3, 4, 5]], [["a", 1, 2, 3]], [], "rows", [[1, 2, 3, 4], [1]]]
+    requests = [ROWS, *bad] * 8
+    with ThreadPoolExecutor(16) as pool:
+        statuses = list(pool.map(lambda rows: predict(inference, rows).status_code, requests))
+    assert statuses == [200, *[400] * len(bad)] * 8
+
+
+def test_bentomls_pickle_is_refused(inference: Inference) -> None:
+    """Bytes that could run code are not even read."""
+    headers = {"Content-Type": "application/vnd.bentoml+pickle"}
+    response = inference.client.post("/predict", content=b"\x80\x04.", headers=headers)
+    assert response.status_code == 415
+
+
+def test_a_lone_request_waits_for_no_batch(inference: Inference) -> None:
+    """A warm process answers a lone request at once; the bound is generous."""
+    took = []
+    for _ in range(20):
+        began = time.perf_counter()
+        predict(inference, ROWS[:1]).raise_for_status()
+        took.append(time.perf_counter() - began)
+    assert statistics.median(took) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (DATA[:-1], "SHA-256"),
+        (bytes([*DATA[:200], DATA[200] ^ 1, *DATA[201:]]), "SHA-256"),
+        (b"\x80\x04\x95 rest of a pickle", "iris import model.pkl --trust"),
+    ],
+    ids=["cut short", "a bit flipped", "a pickle"],
+)
+def test_a_wrong_file_ends_the_process_with_one_line(
+    tmp_path: Path, data: bytes, reason: str
+) -> None:
+    """Supervisor and kubelet find the reason in the last line, and the process gone."""
+    with Inference(environ_for(tmp_path, data), tmp_path) as process:
+        assert process.process.wait(30) == 1
+        (line,) = process.log.read_text().splitlines()
+        assert reason in line
+
+
+def test_a_port_in_use_ends_the_process_with_its_number(
+    tmp_path: Path, inference: Inference
+) -> None:
+    """A process that can't listen does not pretend to be loading."""
+    environ = {**environ_for(tmp_path), "INFERENCE_PORT": str(inference.port)}
+    with Inference(environ, tmp_path) as process:
+        assert process.process.wait(30) != 0
+        log = process.log.read_text()
+        assert str(inference.port) in log
+        assert "Traceback" not in log
+
+
+def test_a_missing_variable_ends_the_process_with_its_name(tmp_path: Path) -> None:
+    """Wrong configuration is one line that names the variable."""
+    environ = environ_for(tmp_path)
+    with Inference({**environ, "MODEL_VERSION": ""}, tmp_path) as process:
+        assert process.process.wait(30) != 0
+        (line,) = process.log.read_text().splitlines()
+        assert line.startswith("MODEL_VERSION is not set")
+
+
+def test_a_stopped_process_answers_what_it_accepted(tmp_path: Path) -> None:
+    """SIGTERM: requests under way are answered, then the process ends with 0."""
+    with Inference(environ_for(tmp_path), tmp_path) as process:
+        process.until_ready()
+        body = json.dumps({"rows": ROWS}).encode()
+        connection = http.client.HTTPConnection(LOOPBACK, process.port)
+        connection.putrequest("POST", "/predict")
+        connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body[:10])
+        time.sleep(0.3)  # the request is there, but not whole
+        process.process.terminate()
+        time.sleep(0.3)
+        connection.send(body[10:])
+        assert len(json.loads(connection.getresponse().read())) == len(ROWS)
+        connection.close()
+        assert process.process.wait(30) == 0
+
+
+def test_under_bentoml_serve_a_wrong_file_is_never_ready(tmp_path: Path) -> None:
+    """Where BentoML's own parent would start it again for ever, the process stays and says why."""
+    environ = environ_for(tmp_path, DATA[:-1])
+    port = environ["INFERENCE_PORT"]
+    command = ("bentoml", "serve", "bentos.service:IrisClassifier", "--port", port)
+    with Inference(environ, tmp_path, (*command, "--host", LOOPBACK)) as process:
+        until(lambda: process.status() == 503, "the process says that it has failed")
+        answer = process.client.get("/health/ready").json()
+        assert answer["status"] == "failed"
+        assert "SHA-256" in answer["reason"]
+        assert predict(process, ROWS).status_code >= 500
+
+
+def test_the_service_needs_nothing_of_training() -> None:
+    """The image of the inference service holds no MLflow, no scikit-learn, no pandas."""
+    program = (
+        "import sys, bentos.service, bentos.__main__; bentos.service.IrisClassifier.to_asgi();"
+        "print(sorted({'mlflow', 'sklearn', 'pandas', 'onnx', 'skl2onnx'} & set(sys.modules)))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=os.environ
+    )
+    assert found.stdout.strip() == "[]"
+
+
+def test_the_init_container_needs_neither_bentoml_nor_onnx_runtime() -> None:
+    """The program that fetches the file is small."""
+    program = (
+        "import sys, serving.download_model;"
+        "print(sorted({'mlflow', 'sklearn', 'bentoml', 'onnxruntime', 'numpy'} & set(sys.modules)))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == "[]"
