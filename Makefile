@@ -1,0 +1,69 @@
+# Every task of this repository; people, hooks and CI call the same ones. Set-up is part of each:
+# it needs Python >= 3.11, touches nothing outside of this folder, and costs nothing when done.
+
+PYTHON ?= python3
+ONCE   ?=
+PYTEST ?=
+
+VENV      := .venv
+INSTALLED := $(VENV)/installed
+AZURITE   := $(if $(shell which npm 2>/dev/null),node_modules/.package-lock.json)
+LOCKED    := download gateway inference registry training
+UV        := $(VENV)/bin/uv pip
+INTO      := --quiet --python $(VENV)/bin/python
+COMPILE   := $(UV) compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format lock clean
+
+help: ## List what there is
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-8s %s\n", $$1, $$2}'
+
+setup: $(INSTALLED) ## Make the virtual environment in .venv; PYTHON=python3.12 names another Python
+
+demo: $(INSTALLED) ## Train, promote, serve and predict; stay up until Ctrl-C, or with ONCE=1 end
+	@$(VENV)/bin/iris demo $(if $(ONCE),--once)
+
+test: $(INSTALLED) $(AZURITE) ## Run the tests; PYTEST="-k ledger" passes options on
+	$(VENV)/bin/pytest -n 2 --dist loadscope --cov --cov-report=term:skip-covered $(PYTEST)
+
+lint: $(INSTALLED) ## Check style, types, import rules and locks; change nothing
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/pytest -q tests/unit/project/test_locks.py
+
+format: $(INSTALLED) ## Format the code, and mend what can be mended
+	$(VENV)/bin/ruff check --fix
+	$(VENV)/bin/ruff format
+
+lock: $(INSTALLED) ## Resolve pyproject.toml again; UPGRADE=--upgrade takes newer releases
+	$(COMPILE) $(UPGRADE) --extra all --group dev -o requirements/dev.txt pyproject.toml
+	for extra in $(LOCKED); do $(COMPILE) --extra $$extra -c requirements/dev.txt \
+	  -o requirements/$$extra.txt pyproject.toml || exit 1; done
+	echo uv | $(COMPILE) -c requirements/dev.txt -o requirements/bootstrap.txt -
+
+clean: ## Remove what the tasks made, but not .iris, where the demo keeps its models
+	rm -rf $(VENV) node_modules dist .coverage .hypothesis .import_linter_cache .mypy_cache \
+	  .pytest_cache .ruff_cache
+
+# A Python that won't do is named before anything is made.
+PROBE = import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+CHECK = $(if $(shell $(PYTHON) -c '$(PROBE)' 2>/dev/null && echo good),,$(error \
+  PYTHON=$(PYTHON) won't do: Python >= 3.11 with venv is needed; name another with PYTHON=))
+
+$(VENV)/bin/uv: requirements/bootstrap.txt
+	$(CHECK)$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	  --requirement requirements/bootstrap.txt
+	@touch $@
+
+$(INSTALLED): $(VENV)/bin/uv requirements/dev.txt pyproject.toml
+	$(UV) sync $(INTO) --require-hashes requirements/dev.txt
+	$(UV) install $(INTO) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+node_modules/.package-lock.json: package.json package-lock.json
+	npm ci --ignore-scripts
+	@touch $@
