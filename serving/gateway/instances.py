@@ -18,7 +18,7 @@ from artifacts.errors import SettingsError
 from serving.gateway.inference import (
     Inference,
     InferenceBusy,
-    InferenceFailed,
+    InferenceError,
     InferenceUnreachable,
 )
 from serving.gateway.instance import LOOK_S, Instance
@@ -76,10 +76,7 @@ class Instances:
         for instance in self._current:
             if instance.ready and instance.model is not None:
                 return instance.model
-        raise Problem(
-            NOT_READY,
-            "No inference instance is ready.",
-        )
+        raise Problem(NOT_READY, "Nothing is served yet, or all instances are starting.")
 
     async def watch(self) -> None:
         """Keep the list and its instances up to date, until cancelled."""
@@ -100,26 +97,25 @@ class Instances:
         Raises:
             Problem: none gave an answer in time.
         """
-        tried: list[Instance] = []
-        problem = Problem(NOT_READY, "No inference instance can be reached.")
         try:
             async with asyncio.timeout_at(deadline):
-                while (instance := self._next(features, tried)) is not None:
-                    tried.append(instance)
-                    try:
-                        return await instance.predict(rows, features, traceparent)
-                    except InferenceUnreachable:
-                        continue
-                    except InferenceBusy:
-                        problem = Problem(OVERLOADED, "The inference service is overloaded.")
-        except TimeoutError:
-            raise Problem(
-                DEADLINE_EXCEEDED, "The inference service did not answer in time."
-            ) from None
-        except InferenceFailed as error:
-            log.error("a call failed: %s", error.message)  # noqa: TRY400  # no defect: no trace
-            raise Problem(INFERENCE_FAILED, "A call of the inference service failed.") from None
-        raise problem
+                return await self._predict_on_any(rows, features, traceparent)
+        except (InferenceError, TimeoutError) as error:
+            raise _problem(error) from None
+
+    async def _predict_on_any(
+        self, rows: list[Row], features: Sequence[str], traceparent: str | None
+    ) -> Answered:
+        """Ask one instance after the other, until one can answer."""
+        tried: list[Instance] = []
+        failure: InferenceError = InferenceUnreachable("no instance is ready for these features")
+        while (instance := self._next(features, tried)) is not None:
+            tried.append(instance)
+            try:
+                return await instance.predict(rows, features, traceparent)
+            except (InferenceUnreachable, InferenceBusy) as error:
+                failure = error
+        raise failure
 
     def _next(self, features: Sequence[str], tried: list[Instance]) -> Instance | None:
         """Return the least busy of those that fit, each in its turn."""
@@ -176,3 +172,16 @@ class Instances:
     def _stop(self, instances: list[Instance]) -> None:
         for instance in instances:
             self._watching.pop(instance).cancel()
+
+
+def _problem(error: InferenceError | TimeoutError) -> Problem:
+    """Return what the client gets for what went wrong with its call: the border of inference."""
+    match error:
+        case TimeoutError():
+            return Problem(DEADLINE_EXCEEDED, "The inference service did not answer in time.")
+        case InferenceUnreachable():
+            return Problem(NOT_READY, "No inference instance can be reached.")
+        case InferenceBusy():
+            return Problem(OVERLOADED, "The inference service has more work than it can do.")
+    log.error("a call failed: %s", error)
+    return Problem(INFERENCE_FAILED, "The inference service failed to answer the call.")

@@ -1,9 +1,9 @@
 """API keys: a line `name:sha256-of-the-key` for each client, so that the file holds no key."""
 
+import hashlib
 import hmac
 from pathlib import Path
 
-from artifacts.digests import sha256_hex
 from artifacts.errors import SettingsError
 from serving.gateway.problems import UNAUTHORIZED, Problem
 
@@ -50,7 +50,7 @@ class ApiKeys:
         if not self._digests:
             return
         scheme, _, key = (authorization or "").partition(" ")
-        digest = sha256_hex(key.strip().encode())
+        digest = hashlib.sha256(key.strip().encode()).hexdigest()
         matches = [hmac.compare_digest(digest, known) for known in self._digests.values()]
         if scheme.lower() != "bearer" or not any(matches):
             raise Problem(
