@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
@@ -30,6 +30,10 @@ class LocalTarget:
         headers = {"authorization": f"Bearer {token}"}
         # The address is loopback or given; a proxy in the environment has no business with it.
         self._http = httpx.Client(base_url=url, headers=headers, timeout=10, trust_env=False)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
 
     def read(self) -> TargetState:
         """Return the supervisor's state."""
@@ -104,10 +108,12 @@ def open_local_target(settings: RegistrySettings, *, start: bool) -> Iterator[Lo
         TargetUnavailable: none is running, or the one that was started does not come up.
     """
     if settings.iris_supervisor_url:
-        yield _target(settings, settings.iris_supervisor_url, settings.iris_supervisor_token)
-        return
-    if (target := _running(settings)) is not None:
-        yield target
+        url, token = settings.iris_supervisor_url, settings.iris_supervisor_token
+        with closing(_target(settings, url, token)) as target:
+            yield target
+    elif (found := _running(settings)) is not None:
+        with closing(found):
+            yield found
     elif start:
         with _started(settings) as target:
             yield target
@@ -132,6 +138,7 @@ def _running(settings: RegistrySettings) -> LocalTarget | None:
     try:
         target.read()
     except TargetUnavailable:
+        target.close()
         return None
     return target
 
@@ -153,7 +160,8 @@ def _started(settings: RegistrySettings) -> Iterator[LocalTarget]:
             start_new_session=True,
         )
     try:
-        yield _awaited(settings, process, log)
+        with closing(_awaited(settings, process, log)) as target:
+            yield target
     finally:
         process.terminate()
         process.wait()

@@ -1,0 +1,101 @@
+"""The commands as a user types them, and a stream of requests against what serves."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import httpx
+from click.testing import CliRunner
+
+from artifacts.errors import IrisError
+from iris import cli
+
+PREDICT = "/v1/predict"
+FLOWERS = [[5.1, 3.5, 1.4, 0.2], [6.2, 2.9, 4.3, 1.3], [7.7, 3.0, 6.1, 2.3]]
+SPECIES = ["setosa", "versicolor", "virginica"]
+
+
+class Done(NamedTuple):
+    """How a command ended, and what it printed."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+def iris(home: Path, *words: str, code: int = 0, **environ: str) -> Done:
+    """Run a command on a home, as `iris.main` does but in this process, and check its exit code.
+
+    MLflow takes seconds to import; here that is paid once.
+    """
+    result = CliRunner().invoke(cli, words, env={"IRIS_HOME": str(home), **environ})
+    error, stderr, found = result.exception, result.stderr, result.exit_code
+    if isinstance(error, IrisError):
+        stderr, found = f"{stderr}error: {error}", error.exit_code
+    elif error is not None and not isinstance(error, SystemExit):
+        raise error
+    assert found == code, f"{result.stdout}\n{stderr}"
+    return Done(found, result.stdout, stderr)
+
+
+def iris_process(home: Path, *words: str, **environ: str) -> Done:
+    """Run a command as a process of its own, which may die."""
+    done = subprocess.run(
+        [sys.executable, "-m", "iris", *words],
+        env={**os.environ, "IRIS_HOME": str(home), **environ},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def asked(home: Path, *words: str) -> Any:
+    """Run a command with `--json`, and return its last line."""
+    return json.loads(iris(home, *words, "--json").stdout.splitlines()[-1])
+
+
+class Stream:
+    """Clients that send requests without a pause, and keep what they are answered."""
+
+    def __init__(self, gateway: str, clients: int = 4) -> None:
+        self.versions: list[list[str]] = [[] for _ in range(clients)]
+        """For each client, the version of each answer, in order."""
+        self.failures: list[str] = []
+        self._gateway = gateway
+        self._ended = threading.Event()
+        self._threads = [threading.Thread(target=self._send, args=(v,)) for v in self.versions]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+
+    def changes(self) -> list[list[str]]:
+        """Return for each client the versions that it saw, each run of equal ones once."""
+        return [[v for i, v in enumerate(s) if i == 0 or s[i - 1] != v] for s in self.versions]
+
+    def _send(self, versions: list[str]) -> None:
+        with httpx.Client(base_url=self._gateway, timeout=30) as client:
+            while not self._ended.is_set():
+                try:
+                    answer = client.post(PREDICT, json={"instances": FLOWERS})
+                    answer.raise_for_status()
+                except httpx.HTTPError as error:
+                    self.failures.append(repr(error))
+                    continue
+                labels = [p["label"] for p in answer.json()["predictions"]]
+                if labels != SPECIES:
+                    self.failures.append(f"wrong answer: {labels}")
+                versions.append(answer.headers["X-Model-Version"])

@@ -1,0 +1,22 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.integration.registry.commands import iris
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with three registered versions, from three seeds."""
+    home = tmp_path_factory.mktemp("trained")
+    for seed in ("1", "2", "3"):
+        iris(home, "train", "--only", "discriminant", "--seed", seed)
+    return home
+
+
+@pytest.fixture
+def home(trained: Path, tmp_path: Path) -> Path:
+    """A home of the test's own with those versions. MLflow's files stay where they are."""
+    shutil.copytree(trained, tmp_path / "home", ignore=shutil.ignore_patterns("mlflow"))
+    return tmp_path / "home"

@@ -1,0 +1,145 @@
+"""The life of a model on one machine: real MLflow, real processes, real requests."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from registry.versions import Versions
+from tests.integration.registry.commands import (
+    FLOWERS,
+    PREDICT,
+    SPECIES,
+    Stream,
+    asked,
+    iris,
+    iris_process,
+)
+from tests.integration.serving.processes import Supervisor, free_port, until
+
+
+@pytest.fixture
+def serving(home: Path) -> Iterator[Supervisor]:
+    """`iris serve`, with version 1 promoted."""
+    with Supervisor(home, GATEWAY_PORT=str(free_port())) as supervisor:
+        supervisor.until_listening()
+        iris(home, "promote", "1")
+        yield supervisor
+
+
+def test_a_promotion_and_a_rollback_lose_no_request(home: Path, serving: Supervisor) -> None:
+    """Answers change from version 1 to 2 and never back, until the rollback goes back, once."""
+    with Stream(serving.gateway) as stream:
+        until(lambda: all(stream.versions), "every client has an answer")
+        iris(home, "promote", "2", "--reason", "a second seed")
+        until(lambda: all(v[-1] == "2" for v in stream.versions), "every client sees version 2")
+        assert stream.changes() == [["1", "2"]] * 4
+        iris(home, "rollback", "--reason", "a rehearsal")
+        until(lambda: all(v[-1] == "1" for v in stream.versions), "every client sees version 1")
+    assert stream.failures == []
+    assert stream.changes() == [["1", "2", "1"]] * 4
+
+    status = asked(home, "status")
+    assert status["release"]["version"] == "1"
+    assert status["registered"] == {"versions": [3, 2, 1], "alias": 1}
+    assert status["troubles"] == []
+    history = iris(home, "history").stdout
+    assert "a second seed" in history
+    assert "rollback" in history
+    assert "quality" in iris(home, "history", str(asked(home, "history")[1]["number"])).stdout
+    iris(home, "verify-ledger")
+
+
+def test_a_release_that_cannot_serve_changes_nothing(home: Path, serving: Supervisor) -> None:
+    """Version and alias stay as they were, clients notice nothing, and the reason is told."""
+    digest = asked(home, "status")["release"]["sha256"]
+    # A folder where the supervisor puts the file of version 2: it can't be fetched.
+    sha256 = Versions(f"sqlite:///{home / 'mlflow.db'}").candidate(2).sha256
+    (home / "models" / f"{sha256}.onnx").mkdir(parents=True)
+    with Stream(serving.gateway) as stream:
+        until(lambda: all(stream.versions), "every client has an answer")
+        failed = iris(home, "promote", "2", code=1)
+    assert "cannot serve" in failed.stderr
+    assert "version 1" in failed.stderr
+    assert stream.failures == []
+    assert stream.changes() == [["1"]] * 4
+    status = asked(home, "status")
+    assert (status["release"]["sha256"], status["registered"]["alias"]) == (digest, 1)
+    assert status["troubles"] == []
+    assert "compensated" in iris(home, "history").stdout
+
+
+@pytest.mark.parametrize(
+    ("point", "version"),
+    [("before roll out", "1"), ("during roll out", "1"), ("before move alias", "2")],
+)
+def test_a_killed_promotion_is_recovered(
+    home: Path, serving: Supervisor, point: str, version: str
+) -> None:
+    """After SIGKILL the next command says what to do, and `iris recover` does it."""
+    with Stream(serving.gateway) as stream:
+        until(lambda: all(stream.versions), "every client has an answer")
+        killed = iris_process(home, "promote", "2", IRIS_CRASH_AT=point)
+        assert killed.code == -signal.SIGKILL
+        refused = iris(home, "promote", "3", code=1)
+        assert "iris recover" in refused.stderr
+        iris(home, "recover")
+    assert stream.failures == []
+    status = asked(home, "status")
+    assert status["release"]["version"] == version
+    assert status["registered"]["alias"] == int(version)
+    assert status["troubles"] == []
+
+
+def test_with_nothing_serving_the_release_is_proven_once(home: Path) -> None:
+    """It is started, proven and ended before the alias moves; `iris serve` then serves it."""
+    iris(home, "promote", "1")
+    assert asked(home, "status")["registered"]["alias"] == 1
+    assert not (home / "supervisor.json").exists()
+    with Supervisor(home, GATEWAY_PORT=str(free_port())) as supervisor:
+        answer = until(lambda: _answer(supervisor.gateway), "the gateway answers")
+        assert [p["label"] for p in answer["predictions"]] == SPECIES
+        assert answer["model"]["version"] == "1"
+
+
+def test_a_file_that_changed_after_registration_is_refused(home: Path, trained: Path) -> None:
+    """The digest of registration decides, and nothing begins."""
+    files = sorted((trained / "store" / "mlflow").glob("**/release/model.onnx"))
+    kept = {file: file.read_bytes() for file in files}
+    try:
+        for file in files:
+            file.write_bytes(file.read_bytes()[:-1] + b"x")
+        refused = iris(home, "promote", "1", code=1)
+    finally:
+        for file, data in kept.items():
+            file.write_bytes(data)
+    assert "integrity" in refused.stderr
+    assert asked(home, "history") == []
+
+
+@pytest.mark.parametrize("version", ["99", "0"])
+def test_a_version_that_does_not_exist_is_refused(home: Path, version: str) -> None:
+    """The message names it, and where to look."""
+    refused = iris(home, "promote", version, code=1)
+    assert f"there is no version {version}" in refused.stderr
+
+
+def test_an_unwritable_home_is_told_in_one_line(home: Path) -> None:
+    """A file where the folder shall be: nothing can be written there, whoever asks."""
+    blocked = home / "file"
+    blocked.write_text("")
+    refused = iris(blocked / "home", "serve", code=1)
+    assert "IRIS_HOME" in refused.stderr
+
+
+def _answer(gateway: str) -> dict[str, Any]:
+    try:
+        answer = httpx.post(f"{gateway}{PREDICT}", json={"instances": FLOWERS})
+    except httpx.TransportError:
+        return {}
+    found = answer.json()
+    assert isinstance(found, dict)
+    return found if answer.status_code == 200 else {}
