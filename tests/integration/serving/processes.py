@@ -1,5 +1,6 @@
 """Real processes for the tests: an inference process, and `iris serve` with its control."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -47,9 +48,12 @@ def publish(home: Path, version: int, data: bytes | None = None) -> Release:
     return release
 
 
+_ports = itertools.count(20_000 + os.getpid() % 1_000 * 20, 10)
+
+
 def free_port() -> int:
-    """Return a port that was free a moment ago, out of the way of the defaults."""
-    return next_free(LOOPBACK, 20_000 + os.getpid() % 10_000)
+    """Return a port that was free a moment ago, with room after it, out of the defaults' way."""
+    return next_free(LOOPBACK, next(_ports))
 
 
 class Inference:
@@ -102,7 +106,9 @@ class Supervisor:
 
     def __init__(self, home: Path, *options: str, **environ: str) -> None:
         self.home = home
-        self.gateway = f"http://{LOOPBACK}:{environ.get('GATEWAY_PORT', 0)}"
+        environ = {"GATEWAY_PORT": str(free_port()), "INFERENCE_PORT": str(free_port()), **environ}
+        self.gateway = f"http://{LOOPBACK}:{environ['GATEWAY_PORT']}"
+        self.numbers = itertools.count(1)
         self.log = home.parent / f"{home.name}.log"
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
@@ -126,7 +132,7 @@ class Supervisor:
 
     def until_listening(self) -> Self:
         """Wait for the control interface."""
-        until(self._address, "the supervisor listens")
+        until(self.address, "the supervisor listens")
         return self
 
     def state(self) -> dict[str, Any]:
@@ -135,10 +141,11 @@ class Supervisor:
         assert isinstance(answer, dict)
         return answer
 
-    def put(self, release: Release | None, number: int, **changes: Any) -> httpx.Response:
-        """Set the desired release under record `number`, at the revision that is."""
+    def put(self, release: Release | None, **changes: Any) -> httpx.Response:
+        """Set the desired release at the revision that is, under the next record of a ledger."""
         revision = changes.pop("revision", None)
         revision = self.state()["revision"] if revision is None else revision
+        number = changes.pop("number", None) or next(self.numbers)
         fence = {"ledger": "ledger", "number": number, "digest": f"digest {number}", **changes}
         body = {"release": msgspec.to_builtins(release), "fence": fence}
         return self._call("PUT", "/v1/release", json=body, headers={"If-Match": f'"{revision}"'})
@@ -152,9 +159,9 @@ class Supervisor:
 
         return until(there, f"the rollout is {state}; log: {self.log.read_text()}")
 
-    def promote(self, release: Release, number: int) -> dict[str, Any]:
+    def promote(self, release: Release) -> dict[str, Any]:
         """Set the desired release and wait until it serves."""
-        self.put(release, number).raise_for_status()
+        self.put(release).raise_for_status()
         return self.until_rollout("idle")
 
     def pids(self) -> list[int]:
@@ -162,7 +169,8 @@ class Supervisor:
         files = (self.home / "run").glob("*.pid")
         return [pid for pid in (int(f.read_text() or 0) for f in files) if pid and alive(pid)]
 
-    def _address(self) -> dict[str, Any]:
+    def address(self) -> dict[str, Any]:
+        """Return what it has published of itself; nothing where it does not listen yet."""
         assert self.process.poll() is None, self.log.read_text()
         try:
             found = msgspec.json.decode((self.home / "supervisor.json").read_bytes())
@@ -173,5 +181,5 @@ class Supervisor:
     def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
         token = (self.home / "supervisor.token").read_text()
         headers = {"Authorization": f"Bearer {token}", **options.pop("headers", {})}
-        url = self._address()["url"]
+        url = self.address()["url"]
         return self.client.request(method, url + path, headers=headers, **options)

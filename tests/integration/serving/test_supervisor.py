@@ -17,7 +17,7 @@ import pytest
 
 from artifacts.release import Release
 from serving.supervisor.ports import LOOPBACK
-from tests.integration.serving.processes import Supervisor, alive, free_port, publish, until
+from tests.integration.serving.processes import Supervisor, alive, publish, until
 from tests.unit.serving.model_files import ROWS, model_file
 
 
@@ -27,14 +27,22 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-@pytest.fixture
-def supervisor(home: Path) -> Iterator[Supervisor]:
-    """`iris serve` with a gateway, nothing promoted."""
-    environ = {"GATEWAY_PORT": str(free_port()), "INFERENCE_PORT": str(free_port() + 1)}
-    with Supervisor(home, **environ) as supervisor:
+@pytest.fixture(scope="module")
+def supervisor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
+    """`iris serve` with a gateway, for the tests that leave it running."""
+    with Supervisor(tmp_path_factory.mktemp("iris") / "home") as supervisor:
         supervisor.until_listening()
         until(lambda: gateway_status(supervisor) != 0, "the gateway listens")
         yield supervisor
+
+
+@pytest.fixture
+def one(supervisor: Supervisor) -> Release:
+    """Release 1, which serves."""
+    release = publish(supervisor.home, 1)
+    supervisor.promote(release)
+    until_alone(supervisor)
+    return release
 
 
 def gateway_status(supervisor: Supervisor) -> int:
@@ -90,31 +98,6 @@ class Stream:
                     self.failures.append(response.text)
 
 
-def test_before_any_promotion_clients_are_told_to_come_back(supervisor: Supervisor) -> None:
-    """With nothing promoted the gateway answers 503 and says when to come again."""
-    response = predict(supervisor.client, supervisor)
-    assert response.status_code == 503
-    assert response.headers["Content-Type"] == "application/problem+json"
-    assert "Retry-After" in response.headers
-    assert supervisor.state()["rollout"]["state"] == "idle"
-
-
-def test_a_new_release_comes_in_without_losing_a_request(supervisor: Supervisor) -> None:
-    """Under a stream of requests none fails, and answers go from one release to the next once."""
-    one, two = publish(supervisor.home, 1), publish(supervisor.home, 2)
-    assert served(supervisor.promote(one, 1)) == ["1"]
-    with Stream(supervisor) as stream:
-        until(lambda: all(len(seen) > 20 for seen in stream.versions), "requests flow")
-        supervisor.promote(two, 2)
-        until(lambda: all("2" in seen for seen in stream.versions), "the new release answers")
-    assert stream.failures == []
-    for seen in stream.versions:
-        assert seen == sorted(seen), "answers went back to the release before"
-    state = until_alone(supervisor)
-    assert served(state) == ["2"]
-    assert state["instances"][0]["release"]["sha256"] == two.sha256
-
-
 def until_alone(supervisor: Supervisor) -> dict[str, Any]:
     """Wait until one instance is left."""
 
@@ -125,144 +108,112 @@ def until_alone(supervisor: Supervisor) -> dict[str, Any]:
     return until(alone, "the instance before has gone")
 
 
+def test_before_any_promotion_clients_are_told_to_come_back(supervisor: Supervisor) -> None:
+    """With nothing to serve the gateway answers 503 and says when to come again."""
+    response = predict(supervisor.client, supervisor)
+    assert response.status_code == 503
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert "Retry-After" in response.headers
+    assert supervisor.state()["rollout"]["state"] == "idle"
+
+
+def test_a_new_release_comes_in_without_losing_a_request(
+    supervisor: Supervisor, one: Release
+) -> None:
+    """Under a stream of requests none fails, and answers go from one release to the next once."""
+    two = publish(supervisor.home, 2)
+    with Stream(supervisor) as stream:
+        until(lambda: all(len(seen) > 20 for seen in stream.versions), "requests flow")
+        supervisor.promote(two)
+        until(lambda: all("2" in seen for seen in stream.versions), "the new release answers")
+    assert stream.failures == []
+    for seen in stream.versions:
+        assert seen[0] == one.version
+        assert seen == sorted(seen), "answers went back to the release before"
+    state = until_alone(supervisor)
+    assert served(state) == ["2"]
+    assert state["instances"][0]["release"]["sha256"] == two.sha256
+
+
 @pytest.mark.parametrize(
-    ("data", "reason"),
+    ("version", "data", "reason"),
     [
-        (b"\x80\x04. a pickle", "iris import model.pkl --trust"),
-        (model_file(golden_error=0.1), "golden rows differ"),
-        (model_file()[:-40], "no whole model file"),
-        (None, "there is no blob"),
+        (11, b"\x80\x04. a pickle", "iris import model.pkl --trust"),
+        (12, model_file(golden_error=0.1), "golden rows differ"),
+        (13, model_file()[:-40], "no whole model file"),
+        (14, None, "there is no blob"),
     ],
     ids=["a pickle", "wrong golden rows", "cut short", "no blob"],
 )
 def test_a_release_that_cannot_become_ready_changes_nothing(
-    home: Path, data: bytes | None, reason: str
+    supervisor: Supervisor, one: Release, version: int, data: bytes | None, reason: str
 ) -> None:
     """The old release serves on, and the state says why the new one does not."""
-    one = publish(home, 1)
-    two = publish(home, 2, data) if data else Release("2", "iris-classifier/v2/x", "0" * 64)
-    with Supervisor(home, "--without-gateway", INFERENCE_PORT=str(free_port())) as supervisor:
-        supervisor.until_listening().promote(one, 1)
-        supervisor.put(two, 2).raise_for_status()
-        state = supervisor.until_rollout("failed")
-        assert reason in state["rollout"]["reason"]
-        assert served(state) == ["1"]
-        assert state["release"]["version"] == "2"  # what is desired stays as it was set
-        supervisor.put(one, 3).raise_for_status()
-        assert served(supervisor.until_rollout("idle")) == ["1"]
+    bad = publish(supervisor.home, version, data) if data else Release("14", "v14/x", "0" * 64)
+    supervisor.put(bad).raise_for_status()
+    state = supervisor.until_rollout("failed")
+    assert reason in state["rollout"]["reason"]
+    assert served(state) == [one.version]
+    assert state["release"]["version"] == bad.version  # what is desired stays as it was set
+    assert predict(supervisor.client, supervisor).json()["model"]["version"] == one.version
 
 
-def test_writes_are_fenced_and_compared(home: Path) -> None:
+def test_writes_are_fenced_and_compared(supervisor: Supervisor, one: Release) -> None:
     """A stale revision, an older record and another ledger change nothing, not even on disk."""
-    one, two = publish(home, 1), publish(home, 2)
-    with Supervisor(home, "--without-gateway", INFERENCE_PORT=str(free_port())) as supervisor:
-        before = supervisor.until_listening().promote(one, 5)
-        kept = (home / "supervisor-state.json").read_bytes()
-        refused = [
-            (supervisor.put(two, 6, revision=0), 412),
-            (supervisor.put(two, 4), 409),
-            (supervisor.put(two, 5, digest="another"), 409),
-            (supervisor.put(two, 6, ledger="another"), 409),
-            (supervisor.put(two, 6, surprise="field"), 400),
-        ]
-        assert [response.status_code for response, _ in refused] == [code for _, code in refused]
-        assert refused[0][0].json()["revision"] == 1
-        assert (home / "supervisor-state.json").read_bytes() == kept
-        stamped = supervisor.promote(one, 6)
-        assert stamped["fence"]["number"] == 6
-        assert stamped["instances"][0]["pid"] == before["instances"][0]["pid"]
+    two, before = publish(supervisor.home, 2), supervisor.state()
+    kept = (supervisor.home / "supervisor-state.json").read_bytes()
+    number = before["fence"]["number"]
+    refused = [
+        (supervisor.put(two, revision=0), 412),
+        (supervisor.put(two, number=number - 1), 409),
+        (supervisor.put(two, number=number, digest="another"), 409),
+        (supervisor.put(two, ledger="another"), 409),
+        (supervisor.put(two, surprise="field"), 400),
+    ]
+    assert [response.status_code for response, _ in refused] == [code for _, code in refused]
+    assert refused[0][0].json()["revision"] == before["revision"]
+    assert (supervisor.home / "supervisor-state.json").read_bytes() == kept
+    stamped = supervisor.promote(one)
+    assert stamped["fence"]["number"] > number
+    assert stamped["instances"][0]["pid"] == before["instances"][0]["pid"]
 
 
-def test_nothing_is_told_without_the_token(home: Path) -> None:
+def test_nothing_is_told_without_the_token(supervisor: Supervisor, one: Release) -> None:
     """The control interface answers only who can read the token, which is the owner's alone."""
-    with Supervisor(home, "--without-gateway", INFERENCE_PORT=str(free_port())) as supervisor:
-        supervisor.until_listening()
-        url = f"{supervisor._address()['url']}/v1/state"
-        assert supervisor.client.get(url).status_code == 401
-        wrong = {"Authorization": "Bearer wrong"}
-        assert supervisor.client.get(url, headers=wrong).status_code == 401
-        for name in ("supervisor.token", "supervisor.json", "supervisor-state.json"):
-            if (home / name).exists():
-                assert stat.S_IMODE((home / name).stat().st_mode) == 0o600
+    url = f"{supervisor.address()['url']}/v1/state"
+    assert supervisor.client.get(url).status_code == 401
+    wrong = {"Authorization": "Bearer wrong"}
+    assert supervisor.client.get(url, headers=wrong).status_code == 401
+    for name in ("supervisor.token", "supervisor.json", "supervisor-state.json"):
+        assert stat.S_IMODE((supervisor.home / name).stat().st_mode) == 0o600
 
 
-def test_to_serve_nothing_drains(supervisor: Supervisor) -> None:
-    """A release of null ends what serves, and clients are told to come back."""
-    supervisor.promote(publish(supervisor.home, 1), 1)
-    assert predict(supervisor.client, supervisor).status_code == 200
-    supervisor.put(None, 2).raise_for_status()
-    until(lambda: supervisor.state()["instances"] == [], "nothing runs")
-    assert predict(supervisor.client, supervisor).status_code == 503
-
-
-def test_a_killed_inference_process_is_started_again(supervisor: Supervisor) -> None:
+def test_a_killed_inference_process_is_started_again(supervisor: Supervisor, one: Release) -> None:
     """What dies comes back by itself, with the same release."""
-    pid = supervisor.promote(publish(supervisor.home, 1), 1)["instances"][0]["pid"]
+    pid = supervisor.state()["instances"][0]["pid"]
     os.kill(pid, signal.SIGKILL)
-    until(lambda: supervisor.state()["instances"] == [], "the death is noted")
+    until(lambda: supervisor.state()["rollout"]["state"] != "idle", "the death is noted")
     state = supervisor.until_rollout("idle")
+    assert served(state) == [one.version]
     assert state["instances"][0]["pid"] != pid
     assert predict(supervisor.client, supervisor).status_code == 200
 
 
-def test_a_killed_gateway_is_started_again(supervisor: Supervisor) -> None:
+def test_a_killed_gateway_is_started_again(supervisor: Supervisor, one: Release) -> None:
     """The gateway comes back too, and finds the instances that there are."""
-    supervisor.promote(publish(supervisor.home, 1), 1)
     pid = int((supervisor.home / "run" / "gateway.pid").read_text())
     os.kill(pid, signal.SIGKILL)
     until(lambda: not alive(pid), "the gateway is gone")
     until(lambda: gateway_status(supervisor) == 200, "the gateway is ready again")
+    assert predict(supervisor.client, supervisor).json()["model"]["version"] == one.version
+
+
+def test_to_serve_nothing_drains(supervisor: Supervisor, one: Release) -> None:
+    """A release of null ends what serves, and clients are told to come back."""
     assert predict(supervisor.client, supervisor).status_code == 200
-
-
-def test_a_killed_supervisor_leaves_no_process_and_loses_no_state(home: Path) -> None:
-    """After SIGKILL the children end by themselves; the next start serves what served."""
-    environ = {"GATEWAY_PORT": str(free_port()), "INFERENCE_PORT": str(free_port() + 1)}
-    with Supervisor(home, **environ) as supervisor:
-        before = supervisor.until_listening().promote(publish(home, 1), 1)
-        pids = supervisor.pids()
-        assert len(pids) == 2
-        supervisor.process.kill()
-        until(lambda: not any(map(alive, pids)), "the children are gone")
-    with Supervisor(home, **environ) as supervisor:
-        state = supervisor.until_listening().until_rollout("idle")
-        assert served(state) == ["1"]
-        assert (state["target"], state["revision"]) == (before["target"], before["revision"])
-        assert state["fence"] == before["fence"]
-
-
-def test_a_start_after_a_failed_rollout_serves_what_served(home: Path) -> None:
-    """A restart with a broken release desired brings up the one before it."""
-    environ = {"INFERENCE_PORT": str(free_port())}
-    with Supervisor(home, "--without-gateway", **environ) as supervisor:
-        supervisor.until_listening().promote(publish(home, 1), 1)
-        supervisor.put(publish(home, 2, b"\x80\x04."), 2)
-        supervisor.until_rollout("failed")
-    with Supervisor(home, "--without-gateway", **environ) as supervisor:
-        state = supervisor.until_listening().until_rollout("failed")
-        assert served(state) == ["1"]
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_stop_leaves_no_process(supervisor: Supervisor, number: signal.Signals) -> None:
-    """Ctrl-C, SIGTERM and a closed terminal end everything, in order, with exit code 0."""
-    supervisor.promote(publish(supervisor.home, 1), 1)
-    pids = supervisor.pids()
-    supervisor.process.send_signal(number)
-    assert supervisor.process.wait(60) == 0
-    assert not any(map(alive, pids))
-    assert not (supervisor.home / "supervisor.json").exists()
-
-
-def test_a_stop_answers_what_was_accepted(supervisor: Supervisor) -> None:
-    """Requests under way when the stop comes get their answers."""
-    supervisor.promote(publish(supervisor.home, 1), 1)
-    with Stream(supervisor) as stream:
-        until(lambda: all(len(seen) > 20 for seen in stream.versions), "requests flow")
-        supervisor.process.terminate()
-        supervisor.process.wait(60)
-    refused = [f for f in stream.failures if "ConnectError" not in f]
-    assert refused == [], "a request that was accepted got no answer"
+    supervisor.put(None).raise_for_status()
+    until(lambda: supervisor.state()["instances"] == [], "nothing runs")
+    assert predict(supervisor.client, supervisor).status_code == 503
 
 
 def test_a_second_supervisor_is_refused(supervisor: Supervisor) -> None:
@@ -270,6 +221,54 @@ def test_a_second_supervisor_is_refused(supervisor: Supervisor) -> None:
     with Supervisor(supervisor.home) as second:
         assert second.process.wait(30) == 2
         assert str(supervisor.process.pid) in second.log.read_text()
+
+
+def test_a_killed_supervisor_leaves_no_process_and_loses_no_state(home: Path) -> None:
+    """After SIGKILL the children end by themselves; the next start serves what served.
+
+    A release that failed before the death does not change that.
+    """
+    with Supervisor(home) as supervisor:
+        supervisor.until_listening().promote(publish(home, 1))
+        supervisor.put(publish(home, 2, b"\x80\x04."))
+        before = supervisor.until_rollout("failed")
+        pids = supervisor.pids()
+        assert len(pids) == 2
+        supervisor.process.kill()
+        until(lambda: not any(map(alive, pids)), "the children are gone")
+    with Supervisor(home) as supervisor:
+        state = supervisor.until_listening().until_rollout("failed")
+        assert served(state) == ["1"]
+        for name in ("target", "revision", "release", "fence"):
+            assert state[name] == before[name]
+
+
+def test_a_stop_answers_what_was_accepted_and_leaves_no_process(home: Path) -> None:
+    """SIGTERM: the gateway finishes first, then inference; nothing accepted goes unanswered."""
+    with Supervisor(home) as supervisor:
+        supervisor.until_listening().promote(publish(home, 1))
+        pids = supervisor.pids()
+        with Stream(supervisor) as stream:
+            until(lambda: all(len(seen) > 20 for seen in stream.versions), "requests flow")
+            supervisor.process.terminate()
+            assert supervisor.process.wait(60) == 0
+        unanswered = [f for f in stream.failures if "ConnectError" not in f]
+        assert unanswered == []
+        assert not any(map(alive, pids))
+        assert not (home / "supervisor.json").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_the_end_of_the_terminal_ends_everything(home: Path, number: signal.Signals) -> None:
+    """Ctrl-C and a closed terminal stop it as SIGTERM does."""
+    with Supervisor(home) as supervisor:
+        supervisor.until_listening()
+        until(lambda: gateway_status(supervisor) != 0, "the gateway listens")
+        pids = supervisor.pids()
+        supervisor.process.send_signal(number)
+        assert supervisor.process.wait(60) == 0
+        assert pids
+        assert not any(map(alive, pids))
 
 
 def test_a_port_asked_for_and_in_use_is_one_line(home: Path) -> None:
