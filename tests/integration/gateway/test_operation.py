@@ -238,16 +238,18 @@ def test_overload_is_refused_at_once() -> None:
 
 def test_sigterm_finishes_what_was_accepted() -> None:
     """After SIGTERM accepted requests are answered, new connections refused, and the exit is 0."""
-    with UpstreamProgram() as upstream, GatewayProgram(INFERENCE_URL=upstream.url) as gateway:
+    with (
+        UpstreamProgram() as upstream,
+        GatewayProgram(INFERENCE_URL=upstream.url, GATEWAY_CALLS_IN_FLIGHT=10) as gateway,
+    ):
         gateway.wait_ready()
-        upstream.behave(delay_s=1)
+        upstream.behave(delay_s=2)
         with (
             socket.create_connection(("127.0.0.1", gateway.port)),  # an idle one holds up nothing
             ThreadPoolExecutor(10) as pool,
         ):
-            before = len(upstream.asked()["calls"])
             waiting = [pool.submit(gateway.predict, row(n)) for n in range(10)]
-            wait_until(lambda: len(upstream.asked()["calls"]) > before, "a call is under way")
+            wait_until(lambda: sum(upstream.asked()["calls"]) == 10, "all have been accepted")
             gateway.process.send_signal(signal.SIGTERM)
             wait_until(lambda: _refused(gateway), "no new connection is accepted")
             for number, request in enumerate(waiting):
