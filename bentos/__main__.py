@@ -29,7 +29,8 @@ def main() -> None:
         settings = load(InferenceSettings)
         INSTANCE.load()
     except IrisError as error:
-        sys.exit(INSTANCE.reason or str(error))
+        sys.stderr.write(f"{error.in_one_line()}\n")
+        sys.exit(error.exit_code)
     with tempfile.TemporaryDirectory(prefix="iris-metrics-") as metrics:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics  # before BentoML is imported
         serve(settings)

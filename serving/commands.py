@@ -8,7 +8,7 @@ import click
 @click.command()
 @click.option("--without-gateway", is_flag=True, help="Serve only inference, as a promotion does.")
 def serve(*, without_gateway: bool) -> None:
-    r"""Serve the promoted release on this machine, until Ctrl-C.
+    """Serve the promoted release on this machine, until Ctrl-C.
 
     Gateway and inference run as processes of their own, and are started again when they end. What
     `iris promote` promotes while this runs comes in without losing a request.
@@ -17,7 +17,7 @@ def serve(*, without_gateway: bool) -> None:
     Example:
       iris serve
       GATEWAY_PORT=9000 IRIS_HOME=~/flowers iris serve
-    """
+    """  # noqa: D301  click reads \b as its mark, so it must be one
     from artifacts.settings import load
     from serving.supervisor.main import run
     from serving.supervisor.settings import SupervisorSettings

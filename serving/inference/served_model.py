@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artifacts.errors import CorruptModelFile, ModelFileError
-from artifacts.model import Model, load_model
+from artifacts.model import TOLERANCE, Model, load_model
 from artifacts.release import Release
 
 
@@ -90,6 +90,7 @@ def check_golden_answer(served: ServedModel, answer: list[list[float]]) -> None:
     Raises:
         CorruptModelFile: it is something else than the model computes.
     """
-    expected = served.model.predict(np.array(served.model.card.golden.rows))
-    if not np.allclose(np.array(answer), expected, rtol=0, atol=1e-6):
+    card = served.model.card
+    expected = served.model.predict(np.array(card.golden.rows))
+    if not np.allclose(np.array(answer), expected, rtol=0, atol=TOLERANCE[card.input_dtype]):
         raise CorruptModelFile("the golden rows come back changed from the service's own path")

@@ -10,11 +10,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from artifacts.errors import IrisError
 from serving.supervisor.home import Home
 
 # Longer than the gateway and the inference service give to what they have accepted.
 DRAIN_S = 40.0
 _LAST_BYTES = 8192
+
+
+class CannotStart(IrisError):
+    """The operating system refuses a process, or a file for its output."""
 
 
 class Child:
@@ -32,7 +37,20 @@ class Child:
 
         It ends when this process ends; see `serving.supervisor.tether`. A session of its own keeps
         the terminal's Ctrl-C from it, so that it's stopped in order.
+
+        Raises:
+            CannotStart: it was not started.
         """
+        try:
+            return await cls._start(home, name, module, environ)
+        except OSError as error:
+            raise CannotStart(
+                f"{name} cannot be started: {error.strerror}",
+                hint="check the disk's free space, and the limit of processes",
+            ) from error
+
+    @classmethod
+    async def _start(cls, home: Home, name: str, module: str, environ: Mapping[str, str]) -> Self:
         log = home.logs / f"{name}.log"
         with log.open("ab") as output:
             log_start = output.tell()

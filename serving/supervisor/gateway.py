@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import httpx
 
-from serving.supervisor.child import Child
+from serving.supervisor.child import CannotStart, Child
 from serving.supervisor.home import Home
 from serving.supervisor.rules import failures_after_death, pause
 from serving.supervisor.waiting import until
@@ -34,13 +34,19 @@ class Gateway:
         failures = 0
         while True:
             await asyncio.sleep(pause(failures))
-            self._child = await Child.start(self._home, "gateway", "serving.gateway", self._environ)
-            code = await self._child.wait()
-            failures = failures_after_death(failures, self._child.age_s)
-            say(
-                f"the gateway ended with code {code} ({self._child.last_line()}); "
-                f"it is started again in {pause(failures):g} s"
-            )
+            try:
+                lived_s, reason = await self._live_once()
+            except CannotStart as error:
+                lived_s, reason = 0.0, error.in_one_line()
+            failures = failures_after_death(failures, lived_s)
+            say(f"the gateway ended ({reason}); it is started again in {pause(failures):g} s")
+
+    async def _live_once(self) -> tuple[float, str]:
+        """Start it and wait for its end; return how long it lived, and what it said last."""
+        child = await Child.start(self._home, "gateway", "serving.gateway", self._environ)
+        self._child = child
+        code = await child.wait()
+        return child.age_s, f"code {code}: {child.last_line()}"
 
     async def until_live(self, timeout_s: float) -> bool:
         """Return whether it answers, within a limit."""

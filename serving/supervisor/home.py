@@ -47,10 +47,7 @@ class Home:
             for folder in (self.run, self.logs, self.bentoml):
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise HomeUnusable(
-                f"IRIS_HOME={self.root} cannot be written to: {error.strerror}",
-                hint="set IRIS_HOME to a folder of your own",
-            ) from error
+            raise self._unusable(error) from error
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -58,8 +55,12 @@ class Home:
 
         Raises:
             AlreadyServing: another process holds it.
+            HomeUnusable: it can't be written to.
         """
-        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise self._unusable(error) from error
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -81,13 +82,13 @@ class Home:
             return self._token.read_text().strip()
         except FileNotFoundError:
             token = secrets.token_urlsafe(32)
-            write_whole(self._token, token.encode())
+            self._write(self._token, token.encode())
             return token
 
     @contextmanager
     def published(self, url: str) -> Iterator[None]:
         """Tell others where the control interface is, while it is there."""
-        write_whole(self._address, msgspec.json.encode({"url": url, "pid": os.getpid()}))
+        self._write(self._address, msgspec.json.encode({"url": url, "pid": os.getpid()}))
         try:
             yield
         finally:
@@ -97,3 +98,15 @@ class Home:
         """Return where the file of `release` goes; equal digests share one."""
         name = release.sha256 or f"by-hand-{sha256_hex(release.blob.encode())[:16]}"
         return self.root / "models" / f"{name}.onnx"
+
+    def _write(self, path: Path, data: bytes) -> None:
+        try:
+            write_whole(path, data)
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: OSError) -> HomeUnusable:
+        return HomeUnusable(
+            f"IRIS_HOME={self.root} cannot be written to: {error.strerror}",
+            hint="check its rights and the disk's free space, or set IRIS_HOME to another folder",
+        )

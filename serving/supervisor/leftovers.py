@@ -21,8 +21,8 @@ def end_leftovers(folder: Path, patience_s: float = PATIENCE_S) -> list[int]:
     told = []
     for path in sorted(folder.glob("*.pid")):
         with path.open("rb") as file:
-            if not _is_free(file.fileno()):
-                told.append(pid := int(path.read_text()))
+            if not _is_free(file.fileno()) and (text := path.read_text()):
+                told.append(pid := int(text))
                 _end(pid, file.fileno(), patience_s)
         path.unlink(missing_ok=True)
     return told

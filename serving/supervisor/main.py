@@ -92,6 +92,8 @@ async def _kept(supervisor: Supervisor, say: Say) -> AsyncIterator[None]:
 @asynccontextmanager
 async def _listening(app: Starlette, port: int) -> AsyncIterator[str]:
     """Answer on the control interface; yields its address."""
+    if port:
+        choose("SUPERVISOR_PORT", LOOPBACK, port, port)
     bound = socket.create_server((LOOPBACK, port))
     config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False)
     server = _Server(config)

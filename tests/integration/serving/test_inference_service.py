@@ -1,14 +1,18 @@
 """The inference service as a real process: `python -m bentos`."""
 
+import asyncio
 import http.client
+import http.server
 import json
 import os
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -16,7 +20,11 @@ import numpy as np
 import pytest
 
 from artifacts.digests import sha256_hex
+from artifacts.errors import CorruptModelFile
+from artifacts.model import load_model
 from artifacts.release import registry_release
+from serving.inference.served_model import ServedModel
+from serving.inference.warmup import warm_up
 from serving.supervisor.ports import LOOPBACK
 from tests.integration.serving.processes import Inference, free_port, until
 from tests.unit.serving.model_files import ROWS, model_file, probabilities
@@ -181,6 +189,31 @@ def test_under_bentoml_serve_a_wrong_file_is_never_ready(tmp_path: Path) -> None
         assert answer["status"] == "failed"
         assert "SHA-256" in answer["reason"]
         assert predict(process, ROWS).status_code >= 500
+
+
+def test_a_path_that_answers_wrongly_is_never_ready() -> None:
+    """The warm-up proves the answers, and does not only wait for them."""
+
+    class Wrong(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.respond({})
+
+        def do_POST(self) -> None:
+            self.respond([[0.2, 0.3, 0.5]] * len(ROWS))
+
+        def respond(self, body: object) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(body).encode())
+
+        def log_message(self, *_: object) -> None: ...
+
+    served = ServedModel(load_model(DATA), RELEASE, datetime.now(UTC))
+    with http.server.HTTPServer((LOOPBACK, 0), Wrong) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(CorruptModelFile, match="come back changed"):
+            asyncio.run(warm_up(served, f"http://{LOOPBACK}:{server.server_port}"))
+        server.shutdown()
 
 
 def test_the_service_needs_nothing_of_training() -> None:
