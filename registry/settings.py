@@ -1,5 +1,9 @@
 """The settings of the registry's commands."""
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from artifacts.settings import MlflowSettings
 
 
@@ -10,7 +14,7 @@ class RegistrySettings(MlflowSettings, frozen=True, kw_only=True):
     """The address of a supervisor elsewhere. Empty: the one of `IRIS_HOME`, which is found."""
     iris_supervisor_token: str = ""
     """The token for that address."""
-    iris_rollout_timeout_s: int = 60
+    iris_rollout_timeout_s: Annotated[float, Meta(gt=0)] = 60.0
     """How long a release may take until every instance serves it, in seconds."""
     iris_crash_at: str = ""
     """For tests: the crash point at which the process kills itself."""
