@@ -122,15 +122,15 @@ class Supervisor:
             while not work.done():
                 await self._change_or_end_of(work)
                 if not work.done() and next_action(self._view()) != Serve(release):
+                    await self._abandon(work)
                     return None
             return work.result()
         except IrisError as error:
             self._note_failure(release, error.in_one_line())
             return None
-        finally:
-            work.cancel()
-            await asyncio.wait({work})
-            self._coming = None
+        except asyncio.CancelledError:
+            await self._abandon(work)
+            raise
 
     async def _change_or_end_of(self, work: asyncio.Task[Inference]) -> None:
         change = asyncio.create_task(self._changed.wait())
@@ -147,22 +147,31 @@ class Supervisor:
         try:
             await process.until_ready(self._timeout_s)
         except (IrisError, asyncio.CancelledError):
-            await process.child.kill()
+            await self._discard(process)
             raise
         return process
 
+    async def _abandon(self, work: asyncio.Task[Inference]) -> None:
+        """End a start, and what it has started, even if it was just done."""
+        work.cancel()
+        await asyncio.wait({work})
+        if not work.cancelled() and work.exception() is None:
+            await self._discard(work.result())
+
+    async def _discard(self, process: Inference) -> None:
+        """End a process that nobody calls."""
+        await process.child.kill()
+        self._coming = None
+
     async def _switch_to(self, process: Inference) -> None:
         """Let the gateway call `process` only; then let the one before it finish, and end it."""
-        self._coming = process
         try:
             await self._publish(process)
         except StateLost as error:
             self._note_failure(process.release, error.in_one_line())
-            await process.child.kill()
+            await self._discard(process)
             return
-        finally:
-            self._coming = None
-        former, self._running = self._running, process
+        former, self._running, self._coming = self._running, process, None
         self._in_background(self._watch(process))
         self._say(f"serving {process.release} at {process.url}")
         self._remember(process.release)
@@ -203,7 +212,9 @@ class Supervisor:
         self.state = state
 
     def _remember(self, served: Release) -> None:
-        """Keep what serves now, for the next start; what is desired was kept before."""
+        """Keep what serves now, for the next start; unless nothing is to serve any more."""
+        if self.state.release is None:
+            return
         try:
             self._keep(msgspec.structs.replace(self.state, served=served))
         except StateLost as error:
