@@ -22,8 +22,5 @@ class InferenceSettings(Settings, frozen=True, kw_only=True):
         """Where this very process answers, seen from inside the machine."""
         everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
         host = everywhere.get(self.inference_host, self.inference_host)
-        return (
-            f"http://[{host}]:{self.inference_port}"
-            if ":" in host
-            else (f"http://{host}:{self.inference_port}")
-        )
+        bracketed = f"[{host}]" if ":" in host else host
+        return f"http://{bracketed}:{self.inference_port}"
