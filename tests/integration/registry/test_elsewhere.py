@@ -1,0 +1,76 @@
+"""The same life on other ground: releases and artifacts on Azure, a model from a notebook."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import httpx
+import mlflow
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
+
+from artifacts.store import open_store
+from tests.integration.registry.commands import FLOWERS, PREDICT, SPECIES, asked, iris
+from tests.integration.serving.processes import Supervisor, free_port
+from tests.support.azurite import Account
+
+
+def predict(supervisor: Supervisor) -> Any:
+    """Send a few flowers."""
+    answer = httpx.post(f"{supervisor.gateway}{PREDICT}", json={"instances": FLOWERS})
+    return answer.raise_for_status().json()
+
+
+def test_releases_and_artifacts_on_azure(
+    tmp_path: Path, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By settings alone: MLflow's artifacts, the data, the ledger and the releases are blobs."""
+    home = tmp_path / "home"
+    monkeypatch.setenv("IRIS_STORE", account.uri)
+    with Supervisor(home, GATEWAY_PORT=str(free_port())) as supervisor:
+        supervisor.until_listening()
+        iris(home, "train", "--only", "logistic")
+        iris(home, "train", "--only", "logistic", "--seed", "2")
+        iris(home, "promote", "1")
+        iris(home, "promote", "2")
+        answer = predict(supervisor)
+        iris(home, "rollback")
+        assert predict(supervisor)["model"]["version"] == "1"
+    assert [p["label"] for p in answer["predictions"]] == SPECIES
+    assert answer["model"]["version"] == "2"
+
+    assert not (home / "store").exists()
+    store = open_store(account.uri)
+    assert store.models.list() == ["iris-classifier/v1/model.onnx", "iris-classifier/v2/model.onnx"]
+    assert len(store.records.list("data/")) == 1
+    assert "records, each whole" in iris(home, "verify-ledger").stdout
+
+
+def test_a_model_from_a_notebook_is_served(tmp_path: Path) -> None:
+    """Logged by plain `log_model`, registered, promoted with a reason, and it answers."""
+    home = tmp_path / "home"
+    home.mkdir()
+    mlflow.set_tracking_uri(f"sqlite:///{home / 'mlflow.db'}")
+    mlflow.set_experiment(
+        experiment_id=mlflow.create_experiment("notebook", str(tmp_path / "notebook"))
+    )
+    flowers = load_iris(as_frame=True)
+    names = [name.removesuffix(" (cm)").replace(" ", "_") for name in flowers.feature_names]
+    frame = flowers.data.set_axis(names, axis="columns")
+    estimator = LogisticRegression(max_iter=1000).fit(
+        frame, flowers.target_names[flowers.target.to_numpy()]
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow guesses requirements, and says so
+        logged = mlflow.sklearn.log_model(estimator, name="model", pip_requirements=[])
+
+    iris(home, "register", logged.model_uri)
+    refused = iris(home, "promote", "1", code=2)
+    assert "--accept-inconclusive" in refused.stderr
+    with Supervisor(home, GATEWAY_PORT=str(free_port())) as supervisor:
+        supervisor.until_listening()
+        iris(home, "promote", "1", "--accept-inconclusive", "the first one, looked at by hand")
+        answer = predict(supervisor)
+    assert [p["label"] for p in answer["predictions"]] == SPECIES
+    assert "looked at by hand" in asked(home, "status")["reason"]
