@@ -63,13 +63,15 @@ def run(settings: DemoSettings, processes: ExitStack, *, once: bool) -> None:
     click.echo(f"everything is kept in {settings.home}")
     home = Home(settings.home)
     home.prepare()
-    mlflow = _start_mlflow(settings, home, processes)
-    _start("iris serve", ["iris", "serve"], home, processes)
+    _start(["iris", "serve"], home, processes)
     gateway = _gateway(home)
     _release(_status())
     _predict(gateway)
-    _tell_where(gateway, mlflow)
-    while not once:
+    if once:
+        click.echo("\nthat was all of it; make demo stays up, with MLflow's pages beside it")
+        return
+    _tell_where(gateway, _mlflow(settings, home, processes))
+    while True:
         signal.pause()
 
 
@@ -87,20 +89,24 @@ def _release(status: dict[str, Any]) -> None:
         click.echo(f"version {status['release']['version']} serves already")
 
 
-def _start_mlflow(settings: DemoSettings, home: Home, processes: ExitStack) -> str:
+def _mlflow(settings: DemoSettings, home: Home, processes: ExitStack) -> str:
     """Start MLflow's pages, unless a server is set; return where they are."""
     if settings.mlflow_tracking_uri.startswith("http"):
         return settings.mlflow_tracking_uri
     port = choose("MLFLOW_PORT", LOOPBACK, settings.mlflow_port, _MLFLOW_PORT)
+    if port != (settings.mlflow_port or _MLFLOW_PORT):
+        click.echo(f"port {_MLFLOW_PORT} is in use; MLFLOW_PORT is {port}")
     artifacts = open_store(settings.store_uri).mlflow_artifact_root
     command = ["mlflow", "server", "--host", LOOPBACK, "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", settings.tracking_uri]
     command += ["--default-artifact-root", artifacts, "--no-serve-artifacts"]
-    _start("mlflow", command, home, processes)
-    return f"http://{LOOPBACK}:{port}"
+    _start(command, home, processes)
+    url = f"http://{LOOPBACK}:{port}"
+    _await_answer(f"{url}/health", f"MLflow does not start, see {home.logs}")
+    return url
 
 
-def _start(name: str, command: list[str], home: Home, processes: ExitStack) -> None:
+def _start(command: list[str], home: Home, processes: ExitStack) -> None:
     """Run a Python module in the background; it ends with `processes`."""
     log = home.logs / f"demo-{command[0]}.log"
     with log.open("wb") as output:
@@ -112,7 +118,7 @@ def _start(name: str, command: list[str], home: Home, processes: ExitStack) -> N
             start_new_session=True,  # Ctrl-C reaches us first, and we end them in order
         )
     processes.callback(_stop, process)
-    click.echo(f"started {name}, process {process.pid}; its words are in {log}")
+    click.echo(f"started {' '.join(command[:2])}, process {process.pid}; its log is {log}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
@@ -163,7 +169,7 @@ def _status() -> dict[str, Any]:
 
 def _predict(gateway: str) -> None:
     """Send a few flowers, and show the answers."""
-    _await_ready(gateway)
+    _await_answer(f"{gateway}/health/ready", "the gateway has nothing to serve; see iris status")
     body = json.dumps({"instances": FLOWERS})
     click.secho(
         f"\n$ curl -s {gateway}/v1/predict -H 'content-type: application/json' \\", bold=True
@@ -180,14 +186,15 @@ def _predict(gateway: str) -> None:
         raise DemoFailed(f"the gateway answered {answer.status_code}")
 
 
-def _await_ready(gateway: str) -> None:
+def _await_answer(url: str, failure: str) -> None:
+    """Wait until a page answers with 200."""
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline:
         with contextlib.suppress(httpx.HTTPError):
-            if httpx.get(f"{gateway}/health/ready", trust_env=False).status_code == 200:
+            if httpx.get(url, trust_env=False).status_code == httpx.codes.OK:
                 return
         time.sleep(0.1)
-    raise DemoFailed("the gateway does not become ready", hint="iris status says what is missing")
+    raise DemoFailed(failure)
 
 
 def _tell_where(gateway: str, mlflow: str) -> None:

@@ -103,7 +103,14 @@ def awaited(state: TargetState, release: Release | None) -> str | None:
         return f"{len(state.instances)} instances to stop" if state.instances else None
     if not state.instances:
         return "the first instance to start"
-    proven = [i for i in state.instances if i.ready and i.release == release]
+    proven = [i for i in state.instances if i.ready and _is(i.release, release)]
     if len(proven) < len(state.instances):
         return f"{len(state.instances) - len(proven)} of {len(state.instances)} instances"
     return "the rollout to end" if state.rollout.state == "progressing" else None
+
+
+def _is(found: Release | None, asked: Release) -> bool:
+    """Compare what an instance says with what was asked for, which may name no digest."""
+    if found is None or asked.sha256 is not None:
+        return found == asked
+    return (found.version, found.blob) == (asked.version, asked.blob)
