@@ -42,7 +42,7 @@ class FileBlobStore(BlobStore):
         with _reported("list", self._root):
             files = (
                 Path(folder, file).relative_to(self._root).as_posix()
-                for folder, _, names in os.walk(self._root)
+                for folder, _, names in os.walk(self._root, onerror=_raise_unless_gone)
                 for file in names
                 if not file.startswith(".")
             )
@@ -70,6 +70,12 @@ class FileBlobStore(BlobStore):
                 return path.read_bytes()
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 raise BlobNotFound(f"there is no blob {path}") from None
+
+
+def _raise_unless_gone(error: OSError) -> None:
+    """Let no folder that can't be read pass for an empty one."""
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 @contextmanager

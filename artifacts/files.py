@@ -21,7 +21,7 @@ def write_whole(path: Path, data: bytes) -> None:
 @contextmanager
 def temporary_file(folder: Path, data: bytes) -> Iterator[Path]:
     """Yield a complete temporary file in `folder`, its name beginning with a dot; gone after."""
-    folder.mkdir(parents=True, exist_ok=True)
+    _make_folder(folder)
     descriptor, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=folder)
     path = Path(name)
     try:
@@ -32,6 +32,14 @@ def temporary_file(folder: Path, data: bytes) -> Iterator[Path]:
         yield path
     finally:
         path.unlink(missing_ok=True)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, each of them flushed into the one that holds it."""
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        flush_folder(folder.parent)
 
 
 def flush_folder(folder: Path) -> None:

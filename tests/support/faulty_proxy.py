@@ -1,0 +1,89 @@
+"""A connection that fails where a test wants it to."""
+
+import contextlib
+import socket
+import socketserver
+import threading
+from typing import Self
+
+_CHUNK = 65536
+_VERBS = (b"PUT ", b"GET ", b"HEAD ", b"DELETE ")
+
+
+class FaultyProxy(socketserver.ThreadingTCPServer):
+    """Passes bytes on between clients and one server, until told to fail.
+
+    Attributes:
+        cut_after: cut each connection once its client has sent that many bytes.
+        answers_to_lose: how many answers to a PUT to lose: the server has done the work, and the
+            client finds the connection closed.
+    """
+
+    allow_reuse_address = True
+    daemon_threads = True
+
+    def __init__(self, target_port: int) -> None:
+        super().__init__(("127.0.0.1", 0), _Connection)
+        self.target_port = target_port
+        self.cut_after: int | None = None
+        self.answers_to_lose = 0
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self.server_address[1])
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self.server_close()
+
+
+class _Connection(socketserver.BaseRequestHandler):
+    """One client's connection, and the one to the server that belongs to it."""
+
+    server: FaultyProxy
+    request: socket.socket
+
+    def handle(self) -> None:
+        self.verb = b""
+        with socket.create_connection(("127.0.0.1", self.server.target_port)) as server:
+            answers = threading.Thread(target=self._pass_answers, args=(server,))
+            answers.start()
+            self._pass_requests(server)
+            _close(server)
+            answers.join()
+
+    def _pass_requests(self, server: socket.socket) -> None:
+        sent = 0
+        while data := _receive(self.request):
+            self.verb = next((verb for verb in _VERBS if data.startswith(verb)), self.verb)
+            sent += len(data)
+            limit = self.server.cut_after
+            if limit is not None and sent > limit:
+                return
+            server.sendall(data)
+
+    def _pass_answers(self, server: socket.socket) -> None:
+        while data := _receive(server):
+            if self.verb == b"PUT " and self.server.answers_to_lose:
+                self.server.answers_to_lose -= 1
+                break
+            self.request.sendall(data)
+        _close(self.request)
+
+
+def _receive(connection: socket.socket) -> bytes:
+    try:
+        return connection.recv(_CHUNK)
+    except OSError:
+        return b""
+
+
+def _close(connection: socket.socket) -> None:
+    """Close both ways, which also ends a `recv` that waits in the other thread."""
+    with contextlib.suppress(OSError):  # it is closed already
+        connection.shutdown(socket.SHUT_RDWR)
