@@ -22,6 +22,10 @@ def write_model(graph: onnx.ModelProto, card: ModelCard) -> bytes:
     model.doc_string = ""
     model.graph.doc_string = ""
     model.graph.name = card.name
+    # The converter lists them in the order of a set of strings, which differs between processes.
+    opsets = sorted(model.opset_import, key=lambda opset: opset.domain)
+    del model.opset_import[:]
+    model.opset_import.extend(opsets)
     del model.metadata_props[:]
     text = msgspec.json.encode(card, order="deterministic").decode()
     model.metadata_props.add(key=METADATA_KEY, value=text)

@@ -123,7 +123,7 @@ def import_(file: Path, labels: str | None, data: Path | None, trust: bool, as_j
 
 
 def _connect(settings: TrainingSettings) -> tuple["Store", "Tracking"]:
-    for name, value in _MLFLOW_MANNERS.items():
+    for name, value in MLFLOW_MANNERS.items():
         os.environ.setdefault(name, value)
     from artifacts.store import open_store
     from training.tracking import Tracking
@@ -135,7 +135,7 @@ def _connect(settings: TrainingSettings) -> tuple["Store", "Tracking"]:
 
 # Read by MLflow when it is imported: nothing is sent home, nothing is printed that this program did
 # not choose to say, and a server that is away is not waited for long.
-_MLFLOW_MANNERS: Mapping[str, str] = {
+MLFLOW_MANNERS: Mapping[str, str] = {
     "GIT_PYTHON_REFRESH": "quiet",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
