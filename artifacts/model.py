@@ -122,6 +122,8 @@ class Model:
             found = self.predict(np.array(golden.rows))
         except _ORT_ERRORS as error:
             raise _corrupt(f"it does not run ({_first_line(error)})") from error
+        if found.shape != expected.shape:
+            raise _corrupt(f"it gives {found.shape} probabilities for the {expected.shape} golden")
         # What the export itself lost is known, and bounded there.
         allowed = tolerance + self.card.parity.largest_difference
         difference = float(np.max(np.abs(found - expected), initial=0.0))
@@ -184,8 +186,9 @@ def _check_shape(session: ort.InferenceSession, card: ModelCard) -> None:
     kind = {"float32": "tensor(float)", "float64": "tensor(double)"}[card.input_dtype]
     if inputs != [(INPUT_NAME, kind, [len(card.features)])]:
         raise _corrupt(f"its inputs are {inputs}, which is not what it says of itself")
-    if OUTPUT_NAME not in [o.name for o in session.get_outputs()]:
-        raise _corrupt(f"it has no output {OUTPUT_NAME!r}")
+    outputs = {o.name: (o.type, len(o.shape)) for o in session.get_outputs()}
+    if outputs.get(OUTPUT_NAME) not in (("tensor(float)", 2), ("tensor(double)", 2)):
+        raise _corrupt(f"its outputs are {outputs}, with no {OUTPUT_NAME!r} for rows and classes")
     golden = card.golden
     shapes = (
         {len(row) for row in golden.rows} == {len(card.features)},

@@ -12,6 +12,7 @@ _COMPRESSED = (
     b"\x1f\x8b",
     b"BZh",
     b"\xfd7z",
+    b"\x5d\x00",
     b"PK",
 )
 

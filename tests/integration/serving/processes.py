@@ -17,7 +17,7 @@ from artifacts.digests import sha256_hex
 from artifacts.file_store import open_file_store
 from artifacts.release import Release, registry_release
 from serving.supervisor.ports import LOOPBACK, next_free
-from tests.unit.serving.model_files import model_file
+from tests.support.model_files import model_file
 
 PATIENCE_S = 60.0
 

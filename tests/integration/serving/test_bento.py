@@ -13,7 +13,7 @@ from artifacts.digests import sha256_hex
 from artifacts.release import registry_release
 from serving.supervisor.ports import LOOPBACK
 from tests.integration.serving.processes import Inference, free_port
-from tests.unit.serving.model_files import ROWS, model_file, probabilities
+from tests.support.model_files import ROWS, model_file, probabilities
 
 REPOSITORY = Path(__file__).parents[3]
 

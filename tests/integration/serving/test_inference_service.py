@@ -27,7 +27,7 @@ from serving.inference.served_model import ServedModel
 from serving.inference.warmup import warm_up
 from serving.supervisor.ports import LOOPBACK
 from tests.integration.serving.processes import Inference, free_port, until
-from tests.unit.serving.model_files import ROWS, model_file, probabilities
+from tests.support.model_files import ROWS, model_file, probabilities
 
 DATA = model_file()
 RELEASE = registry_release(7, sha256_hex(DATA))

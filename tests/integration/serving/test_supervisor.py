@@ -22,7 +22,7 @@ import pytest
 from artifacts.release import Release
 from serving.supervisor.ports import LOOPBACK
 from tests.integration.serving.processes import Supervisor, alive, publish, until
-from tests.unit.serving.model_files import ROWS, model_file
+from tests.support.model_files import ROWS, model_file
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from registry.rollout import Fence, Instance, Rollout, Target, TargetState, awai
 from registry.settings import RegistrySettings
 from registry.versions import Candidate, Versions
 from registry.workspace import Workspace
-from tests.unit.serving.model_files import FEATURES, LABELS, model_file, probabilities
+from tests.support.model_files import FEATURES, LABELS, model_file, probabilities
 from training.evaluation import SPLIT_SALT, Table
 
 

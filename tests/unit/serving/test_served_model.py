@@ -20,7 +20,7 @@ from artifacts.model_bytes import check_bytes
 from artifacts.release import Release, registry_release
 from serving.inference.instance import Instance
 from serving.inference.served_model import ServedModel, load_served_model
-from tests.unit.serving.model_files import ROWS, model_file
+from tests.support.model_files import ROWS, model_file
 
 DATA = model_file()
 RELEASE = registry_release(3, check_bytes(DATA))
