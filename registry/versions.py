@@ -1,7 +1,7 @@
 """The adapter to MLflow's model registry: the only module of this package that imports MLflow.
 
-Its errors end here. What a version's tags mean is fixed where they are written, in
-`training.tracking`.
+Its errors end here, and those of what it is made of. What a version's tags mean is fixed where they
+are written, in `training.tracking`.
 """
 
 import logging
@@ -13,8 +13,10 @@ from pathlib import Path
 
 import msgspec
 
+from artifacts.errors import IrisError
 from artifacts.release import MODEL_NAME
 from registry.errors import RegistryUnavailable, VersionUnfit
+from registry.settings import RegistrySettings
 
 # Few and short, so that a server that is away is told within half a minute.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
@@ -26,11 +28,17 @@ from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
+from mlflow.store.db import utils as database
 
 RELEASE_FILE = "release/model.onnx"
 
+# A database that can't be opened is tried again for 3 s, not for the 200 s of MLflow's own count.
+database.MAX_RETRY_COUNT = 4
 for _name in ("alembic", "mlflow.store.db.utils"):
-    logging.getLogger(_name).setLevel(logging.WARNING)  # what they tell is not for a promoter
+    logging.getLogger(_name).setLevel(logging.ERROR)  # what they tell is not for a promoter
+
+_HIGHEST = 2**31 - 1
+"""The highest number that a column of MLflow's database can hold."""
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -47,6 +55,11 @@ class Versions:
     """The registered versions of our model."""
 
     def __init__(self, tracking_uri: str) -> None:
+        """Open MLflow's server or database.
+
+        Raises:
+            RegistryUnavailable: it can't be opened.
+        """
         self._uri = tracking_uri
         with _reported(tracking_uri):
             self._client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
@@ -75,7 +88,9 @@ class Versions:
                 hint=f"make one with: iris register models:/{MODEL_NAME}/{number}",
             )
         tags = dict(version.tags)
-        return Candidate(number, tags["iris.sha256"], version.run_id or "", tags)
+        # A version that iris register completed keeps its own run; the file lies in another.
+        run_id = tags.get("iris.run_id") or version.run_id or ""
+        return Candidate(number, tags["iris.sha256"], run_id, tags)
 
     def release_file(self, candidate: Candidate) -> bytes:
         """Return the bytes of a version's release file, whatever they are by now.
@@ -96,29 +111,62 @@ class Versions:
             return Path(path).read_bytes()
 
     def numbers(self) -> list[int]:
-        """Return the numbers of all registered versions, the youngest first."""
+        """Return the numbers of all registered versions, the youngest first.
+
+        Raises:
+            RegistryUnavailable: MLflow did not answer.
+        """
         with _reported(self._uri):
             found = self._client.search_model_versions(f"name='{MODEL_NAME}'")
             return sorted((int(v.version) for v in found), reverse=True)
 
     def alias(self, name: str) -> int | None:
-        """Return the version that an alias names."""
+        """Return the version that an alias names.
+
+        Raises:
+            RegistryUnavailable: MLflow did not answer.
+        """
         model = self._model()
         number = model.aliases.get(name) if model else None
         return None if number is None else int(number)
 
-    def move_alias(self, name: str, number: int) -> None:
-        """Let an alias name a version."""
+    def move_alias(self, name: str, number: int | None) -> None:
+        """Let an alias name a version; None takes it away.
+
+        Raises:
+            VersionUnfit: there is no such version any more.
+            RegistryUnavailable: MLflow did not answer.
+        """
         with _reported(self._uri):
-            self._client.set_registered_model_alias(MODEL_NAME, name, str(number))
+            try:
+                if number is None:
+                    self._client.delete_registered_model_alias(MODEL_NAME, name)
+                else:
+                    self._client.set_registered_model_alias(MODEL_NAME, name, str(number))
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+                if number is not None:
+                    raise VersionUnfit(
+                        f"version {number} of {MODEL_NAME} was deleted from {self._uri}",
+                        hint="iris status lists the registered versions",
+                    ) from error
 
     def tag(self, key: str) -> str | None:
-        """Return a tag of the registered model itself."""
+        """Return a tag of the registered model itself.
+
+        Raises:
+            RegistryUnavailable: MLflow did not answer.
+        """
         model = self._model()
         return model.tags.get(key) if model else None
 
     def set_tag(self, key: str, value: str) -> None:
-        """Set a tag of the registered model itself."""
+        """Set a tag of the registered model itself.
+
+        Raises:
+            RegistryUnavailable: MLflow did not answer.
+        """
         with _reported(self._uri):
             self._client.set_registered_model_tag(MODEL_NAME, key, value)
 
@@ -132,22 +180,45 @@ class Versions:
                 raise
 
     def _find(self, number: int) -> ModelVersion | None:
+        if not 0 < number <= _HIGHEST:
+            return None
         with _reported(self._uri):
             try:
                 return self._client.get_model_version(MODEL_NAME, str(number))
             except MlflowException as error:
-                if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                     return None
                 raise
 
 
+def open_versions(settings: RegistrySettings) -> Versions:
+    """Open the MLflow that is set, without making a database where none is: reading changes nothing.
+
+    Raises:
+        RegistryUnavailable: there is none, or it can't be opened.
+    """
+    if settings.database is not None and not settings.database.exists():
+        raise RegistryUnavailable(
+            f"nothing was registered yet: there is no {settings.database}",
+            hint="iris train makes one; is IRIS_HOME the folder that it was called with?",
+        )
+    return Versions(settings.tracking_uri)
+
+
 @contextmanager
 def _reported(uri: str) -> Iterator[None]:
-    """Turn MLflow's errors into ours."""
+    """Turn MLflow's errors into ours, and those that it lets through.
+
+    They are of no one kind: SQLAlchemy's and Alembic's from its database, requests' and Azure's
+    from its artifacts.
+    """
     try:
         yield
-    except MlflowException as error:
+    except IrisError:
+        raise
+    except Exception as error:
+        words = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise RegistryUnavailable(
-            f"MLflow at {uri} did not do as asked: {str(error).splitlines()[0][:300]}",
+            f"MLflow at {uri} did not do as asked: {words[:300]}",
             hint="check MLFLOW_TRACKING_URI and that the server or the database can be reached",
         ) from error
