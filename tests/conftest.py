@@ -19,27 +19,11 @@ def pytest_configure() -> None:
         del os.environ[name]
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs Azurite where there is none; where CI is set, that is an error."""
-    reason = emulator.why_absent()
-    wanting = [item for item in items if "azurite" in getattr(item, "fixturenames", ())]
-    if not (reason and wanting):
-        return
-    if os.environ.get("CI"):
-        raise pytest.UsageError(f"{len(wanting)} tests need Azurite: {reason}")
-    config.hook.pytest_deselected(items=wanting)
-    items[:] = [item for item in items if item not in wanting]
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say why tests were left out."""
-    if reason := emulator.why_absent():
-        terminalreporter.write_line(f"the tests on Azurite were left out: {reason}", yellow=True)
-
-
 @pytest.fixture(scope="session")
 def azurite() -> Iterator[Azurite]:
-    """Azure Blob Storage, for the length of the session."""
+    """Azure Blob Storage, for the length of the session; CI can't do without it."""
+    if reason := emulator.why_absent():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"no Azurite: {reason}")
     with Azurite() as running:
         yield running
 

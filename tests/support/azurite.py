@@ -19,7 +19,7 @@ def why_absent() -> str:
     if not shutil.which("node"):
         return "Node.js is not installed"
     if not PROGRAM.exists():
-        return f"{PROGRAM.name} is not installed: npm ci"
+        return "npm ci has not been run"
     return ""
 
 
