@@ -207,4 +207,4 @@ def _corrupt(reason: str) -> CorruptModelFile:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0][:200]
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -7,6 +7,7 @@ import sys
 import threading
 from pathlib import Path
 from typing import Any, NamedTuple, Self
+from unittest.mock import patch
 
 import httpx
 from click.testing import CliRunner
@@ -32,7 +33,10 @@ def iris(home: Path, *words: str, code: int = 0, **environ: str) -> Done:
 
     MLflow takes seconds to import; here that is paid once.
     """
-    result = CliRunner().invoke(cli, words, env={"IRIS_HOME": str(home), **environ})
+    with patch.dict(os.environ):  # where training leaves MLflow's address for its own sake
+        # MLflow leaves the address of its last server in the environment.
+    settings = {"IRIS_HOME": str(home), "MLFLOW_TRACKING_URI": None, **environ}
+    result = CliRunner().invoke(cli, words, env=settings)
     error, stderr, found = result.exception, result.stderr, result.exit_code
     if isinstance(error, IrisError):
         stderr, found = f"{stderr}error: {error}", error.exit_code
@@ -46,7 +50,7 @@ def iris_process(home: Path, *words: str, **environ: str) -> Done:
     """Run a command as a process of its own, which may die."""
     done = subprocess.run(
         [sys.executable, "-m", "iris", *words],
-        env={**os.environ, "IRIS_HOME": str(home), **environ},
+        env={**_inherited(), "IRIS_HOME": str(home), **environ},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -54,6 +58,10 @@ def iris_process(home: Path, *words: str, **environ: str) -> Done:
     )
     assert "Traceback" not in done.stderr
     return Done(done.returncode, done.stdout, done.stderr)
+
+
+def _inherited() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
 
 
 def asked(home: Path, *words: str) -> Any:
