@@ -33,10 +33,9 @@ def iris(home: Path, *words: str, code: int = 0, **environ: str) -> Done:
 
     MLflow takes seconds to import; here that is paid once.
     """
-    with patch.dict(os.environ):  # where training leaves MLflow's address for its own sake
-        # MLflow leaves the address of its last server in the environment.
-    settings = {"IRIS_HOME": str(home), "MLFLOW_TRACKING_URI": None, **environ}
-    result = CliRunner().invoke(cli, words, env=settings)
+    with patch.dict(os.environ):  # where MLflow leaves the address of its last server
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
+        result = CliRunner().invoke(cli, words, env={"IRIS_HOME": str(home), **environ})
     error, stderr, found = result.exception, result.stderr, result.exit_code
     if isinstance(error, IrisError):
         stderr, found = f"{stderr}error: {error}", error.exit_code
