@@ -1,13 +1,15 @@
 """`iris serve`."""
 
+import threading
 from contextlib import suppress
 
 import click
 
 
 @click.command()
-@click.option("--without-gateway", is_flag=True, help="Serve only inference, as a promotion does.")
-def serve(*, without_gateway: bool) -> None:
+@click.option("--without-gateway", is_flag=True, help="Serve only inference.")
+@click.option("--tethered", is_flag=True, hidden=True)
+def serve(*, without_gateway: bool, tethered: bool) -> None:
     """Serve the promoted release on this machine, until Ctrl-C.
 
     Gateway and inference run as processes of their own, and are started again when they end. What
@@ -21,8 +23,12 @@ def serve(*, without_gateway: bool) -> None:
     from artifacts.settings import load
     from serving.supervisor.main import run
     from serving.supervisor.settings import SupervisorSettings
+    from serving.supervisor.tether import end_with_parent
 
-    run(load(SupervisorSettings), with_gateway=not without_gateway, say=_say)
+    settings = load(SupervisorSettings)
+    if tethered:  # to a promotion: it ends with that, and waits for one that is just ending
+        threading.Thread(target=end_with_parent, daemon=True).start()
+    run(settings, with_gateway=not without_gateway, say=_say, patient=tethered)
 
 
 def _say(line: str) -> None:

@@ -85,6 +85,7 @@ class Target(Protocol):
 
         Raises:
             RolloutFailed: the release cannot serve, or not in time.
+            TargetMoved: it has been asked for something else since.
             TargetUnavailable: it stopped answering.
         """
 

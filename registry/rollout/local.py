@@ -1,6 +1,5 @@
 """The rollout back end of one machine: the supervisor, by its control address."""
 
-import json
 import os
 import subprocess
 import sys
@@ -19,17 +18,38 @@ from registry.settings import RegistrySettings
 
 _POLL_S = 0.1
 _START_S = 30.0
+_STOP_S = 60.0
+
+# What was asked for the server that stays is not asked of the one that is started for a promotion.
+_NOT_PASSED_ON = ("INFERENCE_PORT", "SUPERVISOR_PORT", "IRIS_CRASH_AT")
+
+
+class _Address(msgspec.Struct, frozen=True):
+    """What a supervisor tells of itself in `supervisor.json`."""
+
+    url: str
 
 
 class LocalTarget:
     """A supervisor, by address and token."""
 
     def __init__(self, url: str, token: str, timeout_s: float) -> None:
+        """Take what is needed to call it; nothing is sent yet.
+
+        Raises:
+            TargetUnavailable: that is no address, or no token.
+        """
         self.url = url
         self._timeout_s = timeout_s
-        headers = {"authorization": f"Bearer {token}"}
+        headers = {"authorization": f"Bearer {token}"} if token else {}
         # The address is loopback or given; a proxy in the environment has no business with it.
-        self._http = httpx.Client(base_url=url, headers=headers, timeout=10, trust_env=False)
+        try:
+            self._http = httpx.Client(base_url=url, headers=headers, timeout=10, trust_env=False)
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise TargetUnavailable(
+                f"{url!r} and its token are no address of a supervisor ({error})",
+                hint="check IRIS_SUPERVISOR_URL and IRIS_SUPERVISOR_TOKEN",
+            ) from error
 
     def close(self) -> None:
         """Close the connections."""
@@ -62,6 +82,12 @@ class LocalTarget:
         last = ""
         while True:
             state = self.read()
+            if state.release != release:
+                raise TargetMoved(
+                    f"the supervisor at {self.url} was asked for {state.release or 'nothing'} "
+                    f"instead of {release or 'nothing'} meanwhile",
+                    hint="look at iris status and iris history",
+                )
             missing = awaited(state, release)
             if missing is None:
                 return state
@@ -79,7 +105,7 @@ class LocalTarget:
     def _send(self, method: str, path: str, **request: object) -> httpx.Response:
         try:
             return self._http.request(method, path, **request)  # type: ignore[arg-type]  # passed on
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise TargetUnavailable(
                 f"the supervisor at {self.url} does not answer ({error})",
                 hint="is iris serve running? Its address: IRIS_SUPERVISOR_URL, or IRIS_HOME",
@@ -93,7 +119,7 @@ class LocalTarget:
             )
         try:
             return msgspec.json.decode(answer.content, type=TargetState)
-        except msgspec.DecodeError as error:
+        except ValueError as error:
             raise TargetUnavailable(f"{self.url} is no supervisor ({error})") from error
 
 
@@ -129,12 +155,13 @@ def _target(settings: RegistrySettings, url: str, token: str) -> LocalTarget:
 
 def _running(settings: RegistrySettings) -> LocalTarget | None:
     """Return the supervisor of `IRIS_HOME`, where one answers."""
+    found, token = settings.home / "supervisor.json", settings.iris_supervisor_token
     try:
-        url = json.loads((settings.home / "supervisor.json").read_text())["url"]
-        token = (settings.home / "supervisor.token").read_text().strip()
-    except (OSError, ValueError, KeyError):
+        url = msgspec.json.decode(found.read_bytes(), type=_Address).url
+        token = token or (settings.home / "supervisor.token").read_text().strip()
+        target = _target(settings, url, token)
+    except (OSError, ValueError, TargetUnavailable):
         return None
-    target = _target(settings, url, token)
     try:
         target.read()
     except TargetUnavailable:
@@ -145,26 +172,49 @@ def _running(settings: RegistrySettings) -> LocalTarget | None:
 
 @contextmanager
 def _started(settings: RegistrySettings) -> Iterator[LocalTarget]:
-    """Run a supervisor without a gateway, and end it afterwards."""
+    """Run a supervisor without a gateway, and end it afterwards.
+
+    It ends by itself where this process dies, because its standard input ends then. Where another
+    supervisor is at work on the same folder it waits: for one that is just ending, as after such a
+    death. One that stays, because `iris serve` was started meanwhile, is used instead.
+    """
     log = settings.home / "logs" / "promotion-supervisor.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    # Ports are its own: what was asked for is asked for the server that stays.
-    environ = {k: v for k, v in os.environ.items() if k not in ("INFERENCE_PORT", "IRIS_CRASH_AT")}
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "iris", "serve", "--without-gateway"],
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
+    try:
+        process = _start(log)
+    except OSError as error:
+        raise TargetUnavailable(
+            f"no supervisor can be started in {settings.home}: {error.strerror}",
+            hint="check the folder's rights and the disk's free space, or set IRIS_HOME",
+        ) from error
     try:
         with closing(_awaited(settings, process, log)) as target:
             yield target
     finally:
-        process.terminate()
+        _end(process)
+
+
+def _start(log: Path) -> subprocess.Popen[bytes]:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "iris", "serve", "--without-gateway", "--tethered"],
+            env={k: v for k, v in os.environ.items() if k not in _NOT_PASSED_ON},
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()  # what it has started ends with it
         process.wait()
+    if process.stdin is not None:
+        process.stdin.close()
 
 
 def _awaited(

@@ -3,7 +3,7 @@
 import fcntl
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,8 +50,11 @@ class Home:
             raise self._unusable(error) from error
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
         """Hold the folder for this process, until it ends in whatever way.
+
+        Args:
+            waiting: is told who holds it, and then it is waited for; None: that is refused.
 
         Raises:
             AlreadyServing: another process holds it.
@@ -66,10 +69,13 @@ class Home:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 pid = os.read(descriptor, 20).decode().strip()
-                raise AlreadyServing(
-                    f"iris serve is running on {self.root} already, as process {pid}",
-                    hint="use that one, stop it, or set IRIS_HOME to another folder",
-                ) from None
+                held = f"iris serve is running on {self.root} already, as process {pid}"
+                if waiting is None:
+                    hint = "use that one, stop it, or set IRIS_HOME to another folder"
+                    raise AlreadyServing(held, hint=hint) from None
+                waiting(held)
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                os.lseek(descriptor, 0, os.SEEK_SET)
             os.ftruncate(descriptor, 0)
             os.write(descriptor, f"{os.getpid()}\n".encode())
             yield

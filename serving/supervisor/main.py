@@ -25,15 +25,23 @@ INFERENCE_PORT = 5000
 GATEWAY_START_S = 15.0
 
 
-def run(settings: SupervisorSettings, *, with_gateway: bool, say: Say) -> None:
+def run(
+    settings: SupervisorSettings, *, with_gateway: bool, say: Say, patient: bool = False
+) -> None:
     """Serve until SIGTERM, SIGINT or the terminal's end; then leave no process behind.
+
+    Args:
+        settings: the program's settings.
+        with_gateway: whether clients are served; else only inference is.
+        say: is told what happens, a line each.
+        patient: whether to wait where another supervisor is at work on the same folder.
 
     Raises:
         IrisError: the folder, a port or the state can't be had; nothing was started then.
     """
     home = Home(settings.home)
     home.prepare()
-    with home.locked():
+    with home.locked(say if patient else None):
         if told := end_leftovers(home.run):
             say(f"ended {len(told)} processes that a killed iris serve left behind")
         asyncio.run(_serve(home, settings, with_gateway=with_gateway, say=say))

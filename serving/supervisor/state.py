@@ -22,7 +22,7 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is desired, and what served last.
 
     `target` is the name by which a ledger knows this supervisor, made once; `revision` rises with
-    each write of a caller.
+    each write of a caller, and with each start, since the file may have been edited before it.
     """
 
     target: str
@@ -46,10 +46,10 @@ def read_state(path: Path) -> State:
         return msgspec.json.decode(path.read_bytes(), type=State)
     except FileNotFoundError:
         return State(target=str(uuid.uuid4()))
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, ValueError) as error:
         raise StateLost(
             f"{path} cannot be read: {error}",
-            hint="move it away; then promote again, to a target that begins anew",
+            hint="correct it, or move it away: the next iris promote then says how to go on",
         ) from error
 
 

@@ -81,11 +81,15 @@ class Supervisor:
         }
 
     async def begin(self) -> None:
-        """Let the gateway find that nobody serves yet.
+        """Keep what this supervisor is called, and let the gateway find that nobody serves yet.
+
+        A ledger may be begun for that name before anything is desired. The revision rises, so what
+        was decided before this start doesn't count.
 
         Raises:
             StateLost: the folder can't be written to.
         """
+        self._keep(msgspec.structs.replace(self.state, revision=self.state.revision + 1))
         await self._publish(None)
 
     async def run(self) -> None:
