@@ -192,7 +192,7 @@ class Versions:
 
 
 def open_versions(settings: RegistrySettings) -> Versions:
-    """Open the MLflow that is set, without making a database where none is: reading changes nothing.
+    """Open the MLflow that is set. No database is made where none is: reading changes nothing.
 
     Raises:
         RegistryUnavailable: there is none, or it can't be opened.

@@ -1,0 +1,56 @@
+"""The adapter to a real MLflow: what it lets through ends here."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from registry.errors import RegistryUnavailable, VersionUnfit
+from registry.settings import RegistrySettings
+from registry.versions import Versions, open_versions
+
+
+@pytest.fixture
+def versions(home: Path) -> Versions:
+    """The registered versions of a home."""
+    return open_versions(RegistrySettings(iris_home=str(home)))
+
+
+@pytest.mark.parametrize("number", [0, -1, 4, 2**31, 10**30])
+def test_a_number_that_no_version_has_is_told(versions: Versions, number: int) -> None:
+    """Also one that no database column can hold."""
+    with pytest.raises(VersionUnfit, match=f"there is no version {number} "):
+        versions.candidate(number)
+
+
+def test_an_alias_goes_to_a_version_and_away(versions: Versions) -> None:
+    """Both may be repeated."""
+    for number in (1, 2, 2, None, None):
+        versions.move_alias("champion", number)
+        assert versions.alias("champion") == number
+
+
+def test_an_alias_of_a_version_that_was_deleted_is_told(versions: Versions) -> None:
+    """That is no outage, for which one would wait."""
+    versions.move_alias("champion", 1)
+    with pytest.raises(VersionUnfit, match="deleted"):
+        versions.move_alias("champion", 9)
+    assert versions.alias("champion") == 1
+
+
+@pytest.mark.parametrize("kind", ["garbage", "folder"])
+def test_a_database_that_is_none_is_told_soon(tmp_path: Path, kind: str) -> None:
+    """In words, and not after the minutes for which MLflow itself would try again."""
+    path = tmp_path / "mlflow.db"
+    path.mkdir() if kind == "folder" else path.write_text("no database at all")
+    begun = time.monotonic()
+    with pytest.raises(RegistryUnavailable, match="did not do as asked"):
+        open_versions(RegistrySettings(iris_home=str(tmp_path))).numbers()
+    assert time.monotonic() - begun < 20
+
+
+def test_looking_makes_no_database(tmp_path: Path) -> None:
+    """Where nothing was registered, that is what is told."""
+    with pytest.raises(RegistryUnavailable, match="nothing was registered yet"):
+        open_versions(RegistrySettings(iris_home=str(tmp_path / "home")))
+    assert not (tmp_path / "home").exists()
