@@ -17,6 +17,7 @@ from registry.records import (
     Stamp,
     Step,
     Takeover,
+    Writer,
 )
 
 
@@ -28,8 +29,8 @@ class Operation:
     intent: Intent
     effects: tuple[Effect, ...]
     takeovers: tuple[Record, ...]
-    last: Record
-    outcome: Outcome | None
+    ended: Record | None
+    """The record of its outcome."""
     superseded: bool
     """A rollback ended it; it has no outcome of its own then."""
     alias_settled: bool
@@ -40,9 +41,15 @@ class Operation:
         return self.record.number
 
     @property
-    def writer(self) -> str:
+    def outcome(self) -> Outcome | None:
+        """How it ended."""
+        body = self.ended.body if self.ended else None
+        return body if isinstance(body, Outcome) else None
+
+    @property
+    def writer(self) -> Writer:
         """Who is at work: who began it, or took it over last."""
-        return str((self.takeovers[-1] if self.takeovers else self.record).by)
+        return (self.takeovers[-1] if self.takeovers else self.record).by
 
     def describe(self) -> str:
         """Say who is at work on what, since when, and how far he is."""
@@ -109,14 +116,21 @@ class Chain:
         """The operation that brought what serves."""
         return next((o for o in reversed(self.operations) if o.succeeded), None)
 
+    @property
+    def pending(self) -> Operation | None:
+        """The operation whose alias has yet to be moved; no later one has moved it."""
+        ended = (o for o in reversed(self.operations) if o.outcome is not None)
+        moved = (o for o in ended if o.outcome and o.outcome.alias is not AliasState.UNTOUCHED)
+        last = next(moved, None)
+        return last if last is not None and last.alias_pending else None
+
     @cached_property
     def rejected(self) -> frozenset[str]:
         """The digests that were rolled back from and not promoted again since."""
         rejected: set[str] = set()
         for operation in self.operations:
             if operation.intent.operation is Kind.ROLLBACK and operation.succeeded:
-                left = operation.intent.origin
-                rejected |= {left.sha256} if left and left.sha256 else set()
+                rejected |= {r.sha256 for r in self._left(operation.intent) if r.sha256}
             if operation.succeeded and operation.intent.to.sha256:
                 rejected.discard(operation.intent.to.sha256)
         return frozenset(rejected)
@@ -126,23 +140,47 @@ class Chain:
         good = [o.intent.to for o in reversed(self.operations) if o.succeeded]
         return list(dict.fromkeys(good))
 
-    def previous(self) -> Release | None:
-        """The release to go back to.
+    def previous(self, serving: Release | None) -> Release | None:
+        """Return the release to go back to.
 
         It is the last that ended well, is not what serves, and was not itself rolled back from.
         During an open promotion it is what served before that began; an open rollback is gone on
         with.
+
+        Args:
+            serving: what serves, which may have been put in by hand.
         """
         if self.open is not None:
             intent = self.open.intent
             return intent.to if intent.operation is Kind.ROLLBACK else intent.origin
-        serving = self.serving
         candidates = (r for r in self.releases() if r != serving)
         return next((r for r in candidates if r.sha256 not in self.rejected), None)
+
+    def put_in(self, intent: Intent) -> set[Release | None]:
+        """Return what may serve during an operation without a hand having put it in.
+
+        A rollback may meet what the operation that it ended was about to put in.
+        """
+        known: set[Release | None] = {intent.origin, intent.to}
+        if intent.supersedes is not None:
+            known |= self.put_in(self.operation(intent.supersedes).intent)
+        return known
+
+    def operation(self, number: int) -> Operation:
+        """Return the operation of that number, which there is."""
+        return next(o for o in self.operations if o.number == number)
 
     def of(self, number: int) -> list[Record]:
         """Return every record of an operation, its intent first."""
         return [self.records[number], *self._following(number)]
+
+    def _left(self, intent: Intent) -> list[Release]:
+        """Return what a rollback goes back from: what it met, and what it kept from serving."""
+        left = [intent.origin]
+        if intent.supersedes is not None:
+            ended = self.operation(intent.supersedes).intent
+            left += [ended.to] if ended.operation is Kind.PROMOTION else []
+        return [release for release in left if release is not None]
 
     def _following(self, number: int) -> list[Record]:
         return [
@@ -156,14 +194,12 @@ class Chain:
         intent = record.body
         assert isinstance(intent, Intent)
         own = self._following(number)
-        outcomes = [r.body for r in own if isinstance(r.body, Outcome)]
         return Operation(
             record=record,
             intent=intent,
             effects=tuple(r.body.effect for r in own if isinstance(r.body, Step)),
             takeovers=tuple(r for r in own if isinstance(r.body, Takeover)),
-            last=own[-1] if own else record,
-            outcome=outcomes[0] if outcomes else None,
+            ended=next((r for r in own if isinstance(r.body, Outcome)), None),
             superseded=any(
                 isinstance(r.body, Intent) and r.body.supersedes == number for r in self.records
             ),

@@ -24,7 +24,7 @@ def this_writer() -> Writer:
 def is_dead(writer: Writer) -> bool:
     """Tell whether the writer was a process of this machine that has ended.
 
-    False where it lives, and where it is another machine's, of which nothing is known here.
+    False where it lives, where it may not be looked at, and where it is another machine's.
     """
     if writer.host != socket.gethostname():
         return False
@@ -36,6 +36,8 @@ def is_dead(writer: Writer) -> bool:
         return abs(process.create_time() - writer.started) > 1.0
     except psutil.NoSuchProcess:
         return True
+    except psutil.AccessDenied:
+        return False
 
 
 def _user_name() -> str:

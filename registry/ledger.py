@@ -12,8 +12,6 @@ import datetime as dt
 import re
 import secrets
 
-import msgspec
-
 from artifacts.digests import sha256_hex
 from artifacts.errors import BlobConflict
 from artifacts.store import BlobStore
@@ -86,7 +84,7 @@ class Ledger:
     def _verified(self, number: int, data: bytes, previous: str) -> Record:
         try:
             record = decode(data)
-        except msgspec.DecodeError as error:
+        except ValueError as error:
             raise self._damaged(f"record {number} cannot be read ({error})") from error
         if record.number != number:
             raise self._damaged(f"record {number} says that it is record {record.number}")
@@ -109,13 +107,29 @@ class Ledger:
         )
 
 
+def read_stamp(text: str, where: str) -> Stamp:
+    """Read a stamp that was left elsewhere as text.
+
+    Raises:
+        LedgerDamaged: it is none.
+    """
+    try:
+        return Stamp.parse(text)
+    except ValueError:
+        raise LedgerDamaged(
+            f"{where} carries {text[:80]!r} where the stamp of the ledger's head belongs",
+            hint="somebody changed it; iris verify-ledger says whether the ledger is whole in "
+            "itself, and the tag may then be deleted",
+        ) from None
+
+
 def check_stamp(chain: Chain, found: Stamp, where: str) -> None:
     """Compare the chain with a stamp that was left elsewhere.
 
     Raises:
         LedgerDamaged: the ledger's tail was cut off or rewritten since the stamp was made.
     """
-    if found.number >= len(chain.digests):
+    if not 0 <= found.number < len(chain.digests):
         raise LedgerDamaged(
             f"the ledger ends at record {len(chain.digests) - 1}, and {where} carries the stamp of "
             f"record {found.number}: the tail was cut off",

@@ -9,15 +9,17 @@ older than what the other has written since.
 import contextlib
 
 from artifacts.digests import sha256_hex
-from artifacts.errors import DigestMismatch
+from artifacts.errors import DigestMismatch, StoreUnavailable
 from artifacts.release import Release
 from registry.chain import Chain
 from registry.errors import (
+    LedgerForeign,
     LedgerMoved,
     RegistryUnavailable,
     TakenOverByHand,
     TargetMoved,
     TargetUnavailable,
+    VersionUnfit,
 )
 from registry.records import AliasState, Body, Effect, Intent, Outcome, Result, Step, Takeover
 from registry.rollout import Fence, TargetState
@@ -42,7 +44,7 @@ class RunningOperation:
         """Begin one: the intent is the lock.
 
         Raises:
-            LedgerMoved: somebody else began one.
+            LedgerMoved: somebody else has appended to the ledger meanwhile.
         """
         work.crash_point("before intent")
         operation = cls(work, work.ledger.append(chain, intent), len(chain.records))
@@ -51,7 +53,11 @@ class RunningOperation:
 
     @classmethod
     def take_over(cls, work: Workspace, chain: Chain, number: int, why: str) -> "RunningOperation":
-        """Go on with an operation that another process began, which is fenced off from here."""
+        """Go on with an operation that another process began, which is fenced off from here.
+
+        Raises:
+            LedgerMoved: somebody else has appended to the ledger meanwhile.
+        """
         chain = work.ledger.append(chain, Takeover(intent=number, reason=why))
         return cls(work, chain, number)
 
@@ -96,24 +102,43 @@ class RunningOperation:
         self._desire(origin)
         self._work.target.wait_until_serving(origin, self._work.told)
 
-    def move_alias(self) -> AliasState:
-        """Let the alias name the version that serves.
+    def move_alias(self, release: Release | None) -> AliasState:
+        """Let the alias name the version that serves; None takes it away.
 
         Raises:
+            VersionUnfit: MLflow does not have the version any more.
+            LedgerForeign: that MLflow belongs to another ledger.
             RegistryUnavailable: MLflow did not answer.
         """
-        number = registry_number(self.intent.to)
-        if number is None:
+        number = registry_number(release) if release else None
+        if release is not None and number is None:
             return AliasState.UNTOUCHED
+        self._work.check_registry_id(self.chain)
         alias = self._work.settings.alias
-        self._before(Effect.MOVE_ALIAS, f"moving the alias {alias} to version {number}")
+        words = f"moving the alias {alias} to version {number}" if number else f"no alias {alias}"
+        self._before(Effect.MOVE_ALIAS, words)
         self._work.versions.move_alias(alias, number)
         return AliasState.MOVED
+
+    def move_alias_or_defer(self, release: Release | None) -> AliasState:
+        """Move the alias; where MLflow can't do it now, leave that to `iris recover`."""
+        try:
+            return self.move_alias(release)
+        except (RegistryUnavailable, LedgerForeign) as error:
+            self._work.told(f"the alias waits for iris recover: {error.message}")
+            return AliasState.PENDING
+        except VersionUnfit as error:
+            self._work.told(f"the alias stays: {error.message}")
+            return AliasState.UNTOUCHED
+
+    def alias_may_have_moved(self) -> bool:
+        """Tell whether the step that moves the alias was recorded."""
+        return Effect.MOVE_ALIAS in self.chain.operation(self.number).effects
 
     def end(
         self, result: Result, serving: Release | None, alias: AliasState, explanation: str
     ) -> None:
-        """Record how it ended, and leave the ledger's head in MLflow."""
+        """Record how it ended."""
         self._work.crash_point("before outcome")
         self._append(
             Outcome(
@@ -126,8 +151,22 @@ class RunningOperation:
         )
         self._work.told(f"recorded: {result}")
 
+    def leave_to_hand(self, error: TakenOverByHand) -> None:
+        """Record that what serves was changed by hand; the ledger goes on from what served before.
+
+        Args:
+            error: says what was found.
+        """
+        serving = self.chain.serving
+        self.end(Result.TAKEN_OVER_BY_HAND, serving, AliasState.UNTOUCHED, error.message)
+
     def serving_now(self) -> TargetState:
-        """Return the target's state after writing our stamp into it, so that older ones fail."""
+        """Return the target's state after writing our stamp into it, so that older ones fail.
+
+        Raises:
+            TargetError: it does not answer, or somebody else writes.
+            TakenOverByHand: something else was put in by hand meanwhile.
+        """
         self._desire(self._work.target.read().release)
         return self._work.target.read()
 
@@ -137,10 +176,20 @@ class RunningOperation:
         self._work.crash_point(f"before {effect}")
 
     def _append(self, body: Body) -> None:
-        self.chain = self._work.ledger.append(self.chain, body)
+        try:
+            self.chain = self._work.ledger.append(self.chain, body)
+        except StoreUnavailable as error:
+            hint = f"{error.hint}; then end what was begun: iris recover"
+            raise StoreUnavailable(error.message, hint=hint) from error
 
     def _desire(self, release: Release | None) -> None:
-        """Write the release, by compare-and-set, as often as others' harmless writes ask for it."""
+        """Write the release, by compare-and-set, as often as others' harmless writes ask for it.
+
+        Raises:
+            LedgerMoved: the operation was taken over.
+            TakenOverByHand: something else was put in by hand.
+            TargetError: the target does not answer, or never stands still.
+        """
         for _ in range(_WRITES):
             state = self._work.target.read()  # before the ledger is read, or the fence has a gap
             self._check_ours()
@@ -167,17 +216,8 @@ class RunningOperation:
             )
 
     def _check_no_hand(self, state: TargetState) -> None:
-        known = (self.intent.origin, self.intent.to)
-        if self.intent.operation == "promotion" and state.release not in known:
+        if state.release not in self.chain.put_in(self.intent):
             raise TakenOverByHand(
                 f"{state.release or 'nothing'} was put in by hand, and is left as it is",
                 hint="iris rollback --to VERSION brings a recorded release back",
             )
-
-
-def move_alias_or_defer(operation: RunningOperation) -> AliasState:
-    """Move the alias; where MLflow does not answer, leave that to `iris recover`."""
-    try:
-        return operation.move_alias()
-    except RegistryUnavailable:
-        return AliasState.PENDING

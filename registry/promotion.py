@@ -72,8 +72,9 @@ def promote(
         VersionUnfit, GatesFailed, GatesInconclusive, OperationOpen, LedgerForeign, LedgerDamaged:
             refused; nothing was written but the gate report.
         LedgerMoved: another promoter was first, or took this one over.
+        StoreError, ModelFileError: the file cannot be published; nothing changed.
         RolloutFailed: the release cannot serve; what served before serves again.
-        TakenOverByHand: what serves was changed by hand meanwhile, and is left so.
+        TakenOverByHand: what serves was changed by hand, and is left so.
         NotCompensated: what served before could not be brought back; the operation stays open.
         RegistryUnavailable: MLflow does not answer; after the rollout, `iris recover` goes on.
     """
@@ -110,49 +111,62 @@ def carry_out(operation: RunningOperation, file: bytes) -> None:
     except (StoreError, ModelFileError) as error:
         operation.end(Result.ABANDONED, origin, AliasState.UNTOUCHED, error.message)
         raise
+    roll_out_and_finish(operation)
+
+
+def roll_out_and_finish(operation: RunningOperation) -> None:
+    """Roll out, see the proof, move the alias, record the outcome; safe to repeat after a crash.
+
+    Raises:
+        RolloutFailed, VersionUnfit, TakenOverByHand: it has ended otherwise, as `promote` says.
+        NotCompensated, RegistryUnavailable: it stays open.
+    """
+    before = operation.intent.origin or "nothing"
     try:
         operation.roll_out()
     except TargetError as error:
         undo(operation, error.message)
         raise RolloutFailed(
-            f"{error.message}; {origin or 'nothing'} serves, as before", hint=error.hint
+            f"{error.message}; {before} serves, as before", hint=error.hint
         ) from error
     except TakenOverByHand as error:
-        operation.end(Result.TAKEN_OVER_BY_HAND, origin, AliasState.UNTOUCHED, error.message)
+        operation.leave_to_hand(error)
         raise
-    finish(operation)
-
-
-def finish(operation: RunningOperation) -> None:
-    """Move the alias and record the outcome; every instance has proven itself by now."""
     try:
-        alias = operation.move_alias()
+        alias = operation.move_alias(operation.intent.to)
     except RegistryUnavailable as error:
         raise RegistryUnavailable(
             f"{operation.intent.to} serves, but the alias was not moved: {error.message}",
-            hint="when MLflow answers again: iris recover",
+            hint="when MLflow answers again: iris recover; to go back at once: iris rollback",
         ) from error
+    except VersionUnfit as error:
+        undo(operation, error.message)
+        raise VersionUnfit(f"{error.message}; {before} serves, as before") from error
     operation.end(Result.DONE, operation.intent.to, alias, operation.intent.reason)
 
 
 def undo(operation: RunningOperation, why: str) -> None:
-    """Bring back what served before, and record why.
+    """Bring back what served before, the alias too where it may have been moved, and record why.
 
     Raises:
-        NotCompensated: it does not come back; the operation stays open.
+        TakenOverByHand: something else was put in by hand; that is recorded.
+        NotCompensated: what served before does not come back; the operation stays open.
     """
+    origin = operation.intent.origin
     try:
         operation.compensate()
     except TakenOverByHand as error:
-        origin = operation.intent.origin
-        operation.end(Result.TAKEN_OVER_BY_HAND, origin, AliasState.UNTOUCHED, error.message)
+        operation.leave_to_hand(error)
         raise
     except TargetError as error:
         raise NotCompensated(
             f"{why}; and what served before did not come back: {error.message}",
             hint="mend what is in its way, then: iris recover",
         ) from error
-    operation.end(Result.COMPENSATED, operation.intent.origin, AliasState.UNTOUCHED, why)
+    alias = AliasState.UNTOUCHED
+    if operation.alias_may_have_moved():
+        alias = operation.move_alias_or_defer(origin)
+    operation.end(Result.COMPENSATED, origin, alias, why)
 
 
 def refuse_open(chain: Chain) -> None:
@@ -171,9 +185,10 @@ def examine(work: Workspace, chain: Chain, candidate: "Candidate", file: bytes) 
         if card.data_sha256 is None:
             return None
         try:
-            return read_table(work.store.records.read(f"data/{card.data_sha256}.csv"))
+            data = work.store.records.read(f"data/{card.data_sha256}.csv")
         except BlobNotFound:
             return None
+        return read_table(data) if sha256_hex(data) == card.data_sha256 else None
 
     champion = chain.serving
     serving = work.store.models.read(champion.blob) if champion else None
@@ -198,9 +213,13 @@ def _intent(chain: Chain, release: Release, evidence: str, request: Request) -> 
 
 
 def _serves_already(work: Workspace, chain: Chain, state: TargetState, release: Release) -> bool:
+    """Tell whether ledger, target and alias name the release, and see that it serves indeed."""
     if chain.serving != release or state.release != release:
         return False
-    return work.versions.alias(work.settings.alias) == int(release.version)
+    if work.versions.alias(work.settings.alias) != int(release.version):
+        return False
+    work.target.wait_until_serving(release, work.told)
+    return True
 
 
 def _refuse_by_hand(chain: Chain, state: TargetState) -> None:

@@ -9,6 +9,7 @@ records stay readable.
 
 import datetime as dt
 import enum
+import re
 from typing import Literal, Self
 
 import msgspec
@@ -96,6 +97,7 @@ class Outcome(_Body, frozen=True, kw_only=True, tag="outcome"):
     intent: int
     result: Result
     serving: Release | None
+    """What serves now, or what served before a hand changed it; None for nothing."""
     alias: AliasState
     explanation: str
 
@@ -149,7 +151,13 @@ class Stamp(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read what `str` wrote."""
+        """Read what `str` wrote.
+
+        Raises:
+            ValueError: nothing that `str` wrote.
+        """
+        if not re.fullmatch(r"\d{1,18}@[0-9a-f]{64}", text, re.ASCII):
+            raise ValueError(text)
         number, _, digest = text.partition("@")
         return cls(int(number), digest)
 
@@ -163,6 +171,6 @@ def decode(data: bytes) -> Record:
     """Read a record.
 
     Raises:
-        msgspec.DecodeError: the bytes are no record of a schema that is known here.
+        ValueError: the bytes are no record of a schema that is known here.
     """
     return msgspec.json.decode(data, type=Record)

@@ -1,21 +1,22 @@
 """Recovery: what to do with an operation whose process died half-way.
 
-    nothing changed yet               → abandoned
-    every instance proves the release → on to the alias
-    not every instance does           → compensate
-    a rollback                        → go on with it
+    nothing changed yet                            → abandoned
+    every instance proves the release, or has once → prove it (again), then the alias
+    not every instance does                        → compensate
+    a rollback                                     → go on with it
 
 It begins with a takeover record, so it may be repeated, and die, at any point.
 """
 
+import contextlib
 import enum
 
 from registry.chain import Chain, Operation
-from registry.errors import OperationOpen, RolloutFailed, TakenOverByHand
+from registry.errors import OperationOpen, RolloutFailed, TakenOverByHand, VersionUnfit
 from registry.identity import is_dead
 from registry.operation import RunningOperation
-from registry.promotion import finish, undo
-from registry.records import AliasSettled, AliasState, Effect, Kind, Result
+from registry.promotion import roll_out_and_finish, undo
+from registry.records import AliasSettled, AliasState, Effect, Kind, Result, Step
 from registry.rollback import go_back
 from registry.rollout import TargetState, awaited
 from registry.workspace import Workspace, registry_number
@@ -38,6 +39,8 @@ def way_on(operation: Operation, state: TargetState) -> Way:
         return Way.ABANDON
     if Effect.COMPENSATE in operation.effects:
         return Way.COMPENSATE
+    if Effect.MOVE_ALIAS in operation.effects:
+        return Way.FINISH  # every instance had proven it; the alias may name it already
     try:
         proven = awaited(state, operation.intent.to) is None
     except RolloutFailed:
@@ -57,6 +60,8 @@ def recover(work: Workspace, takeover: str = "") -> list[str]:
 
     Raises:
         OperationOpen: whoever began it may still be at work.
+        LedgerForeign, LedgerDamaged: ledger, MLflow and what serves do not belong together.
+        LedgerMoved: somebody else is at work.
         NotCompensated, TargetError, RegistryUnavailable: it could not be ended; run it again when
             the cause is mended.
     """
@@ -67,9 +72,10 @@ def recover(work: Workspace, takeover: str = "") -> list[str]:
         work.check_target(chain, work.target.read())
         before = chain.open
         chain = _end(work, chain, before, why)
-        outcome = next(o for o in chain.operations if o.number == before.number).outcome
+        outcome = chain.operation(before.number).outcome
         assert outcome is not None
-        done.append(f"{before.intent.operation} to {before.intent.to}: {outcome.result}")
+        ended = f"{before.intent.operation} to {before.intent.to}: {outcome.result}"
+        done.append(f"{ended} ({outcome.explanation})" if outcome.explanation else ended)
     return done + _settle_alias(work, chain)
 
 
@@ -78,26 +84,28 @@ def _end(work: Workspace, chain: Chain, operation: Operation, why: str) -> Chain
     try:
         way = way_on(operation, running.serving_now())
     except TakenOverByHand as error:
-        running.end(
-            Result.TAKEN_OVER_BY_HAND, operation.intent.origin, AliasState.UNTOUCHED, error.message
-        )
+        running.leave_to_hand(error)
         return running.chain
     if way is Way.GO_BACK:
-        go_back(work, running)
-    elif way is Way.ABANDON:
+        with contextlib.suppress(TakenOverByHand):  # it has ended so; the outcome says why
+            go_back(work, running)
+        return running.chain
+    if way is Way.ABANDON:
         origin = operation.intent.origin
         running.end(Result.ABANDONED, origin, AliasState.UNTOUCHED, "nothing had been changed")
     elif way is Way.COMPENSATE:
-        undo(running, "the promoter died before every instance had proven the release")
+        with contextlib.suppress(TakenOverByHand):
+            undo(running, "the promoter died before every instance had proven the release")
     else:
-        finish(running)
+        with contextlib.suppress(RolloutFailed, VersionUnfit, TakenOverByHand):
+            roll_out_and_finish(running)
     work.try_stamp_registry(running.chain)
     return running.chain
 
 
 def _may_take_over(operation: Operation, takeover: str) -> str:
     """Return why the operation may be taken over, or refuse."""
-    writer = (operation.takeovers[-1] if operation.takeovers else operation.record).by
+    writer = operation.writer
     if is_dead(writer):
         return f"process {writer.pid} on {writer.host} has ended"
     if takeover:
@@ -109,12 +117,15 @@ def _may_take_over(operation: Operation, takeover: str) -> str:
 
 
 def _settle_alias(work: Workspace, chain: Chain) -> list[str]:
-    """Move an alias that the last successful operation left pending."""
-    last = chain.last_success
-    number = registry_number(last.intent.to) if last else None
-    if last is None or number is None or not last.alias_pending:
+    """Let the alias name what serves, where that was left to be done."""
+    if chain.pending is None:
         return []
-    work.versions.move_alias(work.settings.alias, number)
-    chain = work.ledger.append(chain, AliasSettled(intent=last.number))
+    intent, alias = chain.pending.number, work.settings.alias
+    number = registry_number(chain.serving) if chain.serving else None
+    work.check_registry_id(chain)
+    # Before it is moved: whoever has begun an operation meanwhile moves it himself.
+    chain = work.ledger.append(chain, Step(intent=intent, effect=Effect.MOVE_ALIAS))
+    work.versions.move_alias(alias, number)
+    chain = work.ledger.append(chain, AliasSettled(intent=intent))
     work.try_stamp_registry(chain)
-    return [f"the alias {work.settings.alias} names version {number}"]
+    return [f"the alias {alias} names {f'version {number}' if number else 'nothing'}"]

@@ -3,73 +3,132 @@
 Its intent ends an open operation, whose promoter is fenced off by that. It asks no gate but
 integrity, and needs only the ledger, the blob store and what serves. Where MLflow does not answer,
 the alias is left to `iris recover`.
+
+During the first promotion of all there is no release before: then it takes that over and goes back
+to nothing served.
 """
+
+from collections.abc import Callable
 
 from artifacts.digests import sha256_hex
 from artifacts.errors import DigestMismatch
 from artifacts.release import Release
 from artifacts.store import BlobStore
 from registry.chain import Chain
-from registry.errors import NothingToDo
-from registry.operation import RunningOperation, move_alias_or_defer
-from registry.records import Intent, Kind, Result
+from registry.errors import LedgerMoved, NothingToDo, TakenOverByHand
+from registry.operation import RunningOperation
+from registry.promotion import undo
+from registry.records import AliasState, Intent, Kind, Result
+from registry.rollout import TargetState
 from registry.workspace import Workspace
 
+_TRIES = 10
+"""How often it begins anew because a promoter at work was quicker: he has few records to write."""
+_NO_REASON = "rolled back"
 
-def choose(chain: Chain, version: str | None) -> Release:
-    """Return the release to go back to.
+
+def choose(work: Workspace, version: str | None) -> Release | None:
+    """Return the release to go back to; None for nothing served, during the first promotion.
 
     Args:
-        chain: the ledger.
+        work: what the command works on.
         version: the version text of a release that ended well before; None for the one before.
 
     Raises:
         NothingToDo: there is no such release.
     """
+    chain = work.ledger.read()
     good = chain.releases()
     if version is not None:
         found = next((r for r in good if r.version == version), None)
-        known = ", ".join(r.version for r in good) or "none"
+    elif chain.open is not None and not good:
+        return None
     else:
-        found, known = chain.previous(), "none before this one"
+        found = chain.previous(work.target.read().release) if good else None
     if found is None:
+        what = f"release {version}" if version is not None else "release before this one"
+        known = ", ".join(r.version for r in good) or "none"
         raise NothingToDo(
-            f"there is no release {version or ''} to roll back to".replace("  ", " "),
+            f"there is no {what} to roll back to",
             hint=f"released so far: {known}; see iris history",
         )
     return found
 
 
-def rollback(work: Workspace, release: Release, reason: str) -> int:
-    """Let a release serve again, and return the number of the operation in the ledger.
+def rollback(work: Workspace, release: Release | None, reason: str) -> int:
+    """Let what `choose` named serve again, and return the number of the operation in the ledger.
 
     Raises:
         BlobNotFound, DigestMismatch: its file is gone, or is not what it was; nothing changed.
-        LedgerMoved: somebody else was first.
-        TargetError: it does not come up; the operation stays open, and `iris recover` goes on.
+        LedgerForeign, LedgerDamaged: ledger and target do not belong together; nothing changed.
+        LedgerMoved: somebody else has taken over.
+        TakenOverByHand: something else was put in by hand meanwhile, and is left as it is.
+        TargetError, NotCompensated: it does not come up; the operation stays open, and
+            `iris recover` goes on.
     """
-    chain, state = work.ledger.read(), work.target.read()
-    work.check_target(chain, state)
+    if release is None:
+        return _back_to_nothing(work, reason)
     check_file(work.store.models, release)
-    intent = Intent(
-        operation=Kind.ROLLBACK,
-        origin=state.release,
-        to=release,
-        evidence=None,
-        reason=reason,
-        supersedes=chain.open.number if chain.open else None,
-    )
-    operation = RunningOperation.begin(work, chain, intent)
+
+    def begin(chain: Chain, state: TargetState) -> RunningOperation:
+        intent = Intent(
+            operation=Kind.ROLLBACK,
+            origin=state.release,
+            to=release,
+            evidence=None,
+            reason=reason,
+            supersedes=chain.open.number if chain.open else None,
+        )
+        return RunningOperation.begin(work, chain, intent)
+
+    operation = _insist(work, begin)
     go_back(work, operation)
     return operation.number
 
 
 def go_back(work: Workspace, operation: RunningOperation) -> None:
-    """Roll out, move the alias or defer it, record the outcome."""
-    operation.roll_out()
-    alias = move_alias_or_defer(operation)
+    """Roll out, move the alias or defer it, record the outcome.
+
+    Raises:
+        TakenOverByHand: something else was put in by hand meanwhile; that is recorded.
+        TargetError: it does not come up; the operation stays open.
+    """
+    try:
+        operation.roll_out()
+    except TakenOverByHand as error:
+        operation.leave_to_hand(error)
+        raise
+    alias = operation.move_alias_or_defer(operation.intent.to)
     operation.end(Result.DONE, operation.intent.to, alias, operation.intent.reason)
-    work.try_stamp_registry(operation.chain)
+    if alias is not AliasState.PENDING:  # MLflow would be waited for once more
+        work.try_stamp_registry(operation.chain)
+
+
+def _insist(
+    work: Workspace, begin: Callable[[Chain, TargetState], RunningOperation]
+) -> RunningOperation:
+    """Begin, however often whoever is at work appends a record just before."""
+    tries = 0
+    while True:
+        chain, state = work.ledger.read(), work.target.read()
+        work.check_target(chain, state)
+        try:
+            return begin(chain, state)
+        except LedgerMoved:
+            tries += 1
+            if tries == _TRIES:
+                raise
+
+
+def _back_to_nothing(work: Workspace, reason: str) -> int:
+    def take_over(chain: Chain, _: TargetState) -> RunningOperation:
+        if chain.open is None:
+            raise NothingToDo("the promotion has ended meanwhile", hint="look at iris status")
+        return RunningOperation.take_over(work, chain, chain.open.number, reason or _NO_REASON)
+
+    operation = _insist(work, take_over)
+    undo(operation, reason or _NO_REASON)
+    return operation.number
 
 
 def check_file(models: BlobStore, release: Release) -> None:

@@ -12,7 +12,7 @@ from registry.chain import Chain
 from registry.crash import crash_at
 from registry.errors import LedgerForeign, RegistryUnavailable
 from registry.identity import this_writer
-from registry.ledger import Ledger, check_stamp
+from registry.ledger import Ledger, check_stamp, read_stamp
 from registry.records import Genesis, Stamp
 from registry.rollout import Target, TargetState
 from registry.rollout.local import open_local_target
@@ -51,21 +51,32 @@ class Workspace:
     @cached_property
     def versions(self) -> "Versions":
         """The registered versions."""
-        from registry.versions import Versions
+        from registry.versions import open_versions
 
-        return Versions(self.settings.tracking_uri)
+        return open_versions(self.settings)
 
     def begin(self, chain: Chain, state: TargetState) -> Chain:
-        """Return the chain with record 0 in it: made now, where there is none yet."""
-        if chain.genesis is not None:
-            return chain
-        genesis = Genesis(
-            ledger=str(uuid.uuid4()),
-            environment=self.settings.iris_env,
-            target=state.target,
-            model=MODEL_NAME,
-        )
-        return self.ledger.append(chain, genesis)
+        """Return the chain with record 0 in it, and the ledger's id in MLflow.
+
+        MLflow carries it before the first operation begins: an MLflow without it is another one
+        from then on.
+
+        Raises:
+            LedgerMoved: somebody else has made record 0 meanwhile.
+            RegistryUnavailable: MLflow did not answer.
+        """
+        if chain.genesis is None:
+            genesis = Genesis(
+                ledger=str(uuid.uuid4()),
+                environment=self.settings.iris_env,
+                target=state.target,
+                model=MODEL_NAME,
+            )
+            chain = self.ledger.append(chain, genesis)
+            self.crash_point("after genesis")
+        if chain.genesis is not None and not chain.operations:
+            self.versions.set_tag(self._ledger_tag, chain.genesis.ledger)
+        return chain
 
     def check_target(self, chain: Chain, state: TargetState) -> None:
         """Refuse a ledger that is another target's, or that was cut off or rewritten.
@@ -76,46 +87,80 @@ class Workspace:
         """
         genesis, fence = chain.genesis, state.fence
         if genesis is not None and genesis.target != state.target:
-            raise self._foreign(f"is of the target {genesis.target}, and this is {state.target}")
+            raise self._foreign(
+                f"is of the target {genesis.target}, and this is {state.target}",
+                "if this machine's supervisor was made anew, give it the id back: write "
+                f'{{"target": "{genesis.target}"}} to IRIS_HOME/supervisor-state.json while '
+                "iris serve is stopped",
+            )
         if fence is not None and (genesis is None or fence.ledger != genesis.ledger):
             raise self._foreign(f"is not the one that last wrote here ({fence.ledger})")
         if fence is not None:
-            check_stamp(chain, fence.stamp, "what serves")
+            check_stamp(self._reaching(chain, fence.stamp), fence.stamp, "what serves")
 
     def check_registry(self, chain: Chain) -> None:
-        """Refuse a ledger that is another registry's, and stamp a registry that has none yet.
+        """Refuse a ledger that is another registry's, or that was cut off or rewritten.
 
         Raises:
             LedgerForeign: the ids differ.
             LedgerDamaged: the stamp in the registry is not in the ledger.
             RegistryUnavailable: MLflow did not answer.
         """
-        genesis = chain.genesis
+        self.check_registry_id(chain)
+        if chain.operations and (head := self.versions.tag(head_tag(self.settings.iris_env))):
+            stamp = read_stamp(head, "MLflow")
+            check_stamp(self._reaching(chain, stamp), stamp, "MLflow")
+
+    def check_registry_id(self, chain: Chain) -> None:
+        """Refuse a ledger that is another registry's.
+
+        Raises:
+            LedgerForeign: the ids differ.
+            RegistryUnavailable: MLflow did not answer.
+        """
         found = self.versions.tag(self._ledger_tag)
-        if genesis is None or (found is None and chain.last_success is None):
-            return
-        if found != genesis.ledger:
-            raise self._foreign(f"is not the one that MLflow names ({found})")
-        if head := self.versions.tag(head_tag(self.settings.iris_env)):
-            check_stamp(chain, Stamp.parse(head), "MLflow")
+        if found is None and not chain.operations:
+            return  # see `begin`
+        if chain.genesis is None:
+            raise self._foreign(
+                f"is not there, and MLflow names {found}",
+                f"if a new ledger is to begin, delete the tag {self._ledger_tag} of the registered "
+                f"model {MODEL_NAME}",
+            )
+        if found != chain.genesis.ledger:
+            raise self._foreign(
+                f"is {chain.genesis.ledger}, and MLflow names {found or 'none'}",
+                f"if this MLflow has replaced the one before, set the tag {self._ledger_tag} of "
+                f"the registered model {MODEL_NAME} to {chain.genesis.ledger}",
+            )
 
     def stamp_registry(self, chain: Chain) -> None:
-        """Leave the ledger's id and its head in MLflow."""
-        assert chain.genesis is not None
-        assert chain.head is not None
-        self.versions.set_tag(self._ledger_tag, chain.genesis.ledger)
+        """Leave the ledger's head in MLflow, if it is the ledger's.
+
+        Raises:
+            RegistryUnavailable: MLflow did not answer.
+            LedgerForeign: it belongs to another ledger.
+        """
+        self.check_registry_id(chain)
         self.versions.set_tag(head_tag(self.settings.iris_env), str(chain.head))
 
     def try_stamp_registry(self, chain: Chain) -> None:
         """Stamp MLflow where it answers: a help to find a cut ledger, for which nothing waits."""
-        with contextlib.suppress(RegistryUnavailable):
+        with contextlib.suppress(RegistryUnavailable, LedgerForeign):
             self.stamp_registry(chain)
 
-    def _foreign(self, what: str) -> LedgerForeign:
+    def _reaching(self, chain: Chain, stamp: Stamp) -> Chain:
+        """Return the chain, read again where the stamp is of a record that is younger than it."""
+        return chain if stamp.number < len(chain.digests) else self.ledger.read()
+
+    def _foreign(self, what: str, else_do: str = "") -> LedgerForeign:
+        check = (
+            "check IRIS_HOME, IRIS_STORE, IRIS_ENV and MLFLOW_TRACKING_URI: together they name one "
+            "environment"
+        )
         return LedgerForeign(
             f"the ledger of {self.settings.iris_env!r} in {self.settings.store_uri} {what}",
-            hint="check IRIS_HOME, IRIS_STORE, IRIS_ENV and MLFLOW_TRACKING_URI: together they "
-            "name one environment",
+            hint="; ".join(filter(None, [check, else_do])),
         )
 
     @property
@@ -153,4 +198,4 @@ def head_tag(environment: str) -> str:
 
 def registry_number(release: Release) -> int | None:
     """Return the number of a registered version; None for a release that was put in by hand."""
-    return int(release.version) if release.version.isdigit() else None
+    return int(release.version) if release.version.isdecimal() else None

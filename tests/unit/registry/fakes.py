@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import numpy as np
 
 from artifacts.digests import sha256_hex
@@ -28,6 +29,7 @@ class FakeTarget(Target):
         self.state = TargetState(name, 1, None, None, [], Rollout("idle"))
         self.broken: set[str] = set()
         """Versions that cannot serve."""
+        self._starting = False
         self.before_write: Callable[[], None] = lambda: None
         """Runs once, before the next write: what somebody else does meanwhile."""
 
@@ -46,6 +48,7 @@ class FakeTarget(Target):
     def put(self, release: Release | None, fence: Fence | None = None) -> None:
         """Desire a release, as `write` does after its checks, or as a hand does."""
         before, broken = self.state, release is not None and release.version in self.broken
+        self._starting = False
         serving = before.instances if broken else [Instance("i", release, ready=True)]
         self.state = TargetState(
             before.target,
@@ -56,9 +59,19 @@ class FakeTarget(Target):
             Rollout("failed", "it does not start") if broken else Rollout("idle"),
         )
 
+    def restart(self) -> None:
+        """Begin anew, as after a death: what is desired comes up while it is waited for."""
+        rollout = Rollout("progressing")
+        self.state = msgspec.structs.replace(self.state, instances=[], rollout=rollout)
+        self._starting = True
+
     def wait_until_serving(
         self, release: Release | None, told: Callable[[str], None]
     ) -> TargetState:
+        if self.state.release != release:
+            raise TargetMoved("moved")
+        if self._starting:
+            self.put(release)
         missing = awaited(self.state, release)
         if missing is not None:
             raise RolloutFailed(f"waited for {missing}")
@@ -94,9 +107,14 @@ class FakeVersions:
         self._check()
         return self.aliases.get(name)
 
-    def move_alias(self, name: str, number: int) -> None:
+    def move_alias(self, name: str, number: int | None) -> None:
         self._check()
-        self.aliases[name] = number
+        if number is None:
+            self.aliases.pop(name, None)
+        elif number not in self.files:
+            raise VersionUnfit(f"version {number} was deleted")
+        else:
+            self.aliases[name] = number
 
     def tag(self, key: str) -> str | None:
         self._check()

@@ -12,7 +12,7 @@ from artifacts.file_store import FileBlobStore
 from registry.chain import Chain
 from registry.errors import LedgerDamaged, LedgerMoved
 from registry.identity import this_writer
-from registry.ledger import Ledger, check_stamp
+from registry.ledger import Ledger, check_stamp, read_stamp
 from registry.records import Genesis, Stamp, Takeover, decode
 
 GENESIS = Genesis(ledger="l", environment="local", target="t", model="m")
@@ -81,6 +81,10 @@ def _swap_with_next(path: Path) -> None:
     other.write_bytes(mine)
 
 
+def _no_text(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b'"reason": "2"', b'"reason": "\xff"'))
+
+
 def _add_a_stranger(path: Path) -> None:
     path.with_name("notes.txt").write_text("hello")
 
@@ -91,6 +95,7 @@ def _add_a_stranger(path: Path) -> None:
         (_remove, "record 2 is missing"),
         (_alter, "record 3 does not follow record 2"),
         (_cut_short, "record 2 cannot be read"),
+        (_no_text, "record 2 cannot be read"),
         (_swap_with_next, "record 2 says that it is record 3"),
         (_add_a_stranger, "notes.txt is no record"),
     ],
@@ -129,6 +134,20 @@ def test_a_tail_that_was_rewritten_is_found_by_a_stamp(tmp_path: Path) -> None:
 def test_a_stamp_reads_as_it_was_written(number: int, digest: str) -> None:
     """It goes through a tag of MLflow as text."""
     assert Stamp.parse(str(Stamp(number, digest))) == Stamp(number, digest)
+
+
+@pytest.mark.parametrize("text", ["", "7", "7@abc", f"-1@{'a' * 64}", f"{'9' * 5000}@{'a' * 64}"])
+def test_what_is_no_stamp_is_damage(text: str) -> None:
+    """Anybody can edit a tag of MLflow."""
+    with pytest.raises(LedgerDamaged, match="MLflow carries"):
+        read_stamp(text, "MLflow")
+
+
+def test_a_stamp_of_no_record_is_damage(tmp_path: Path) -> None:
+    """A negative number counts from no end."""
+    chain = filled(tmp_path)
+    with pytest.raises(LedgerDamaged):
+        check_stamp(chain, Stamp(-1, chain.digests[-1]), "what serves")
 
 
 def test_yesterdays_record_is_read() -> None:

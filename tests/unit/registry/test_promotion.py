@@ -1,11 +1,15 @@
 """Promotion: all of it, or nothing changed."""
 
+from pathlib import Path
+
 import pytest
 
 from artifacts.digests import sha256_hex
+from artifacts.errors import StoreUnavailable
 from registry.errors import (
     GatesFailed,
     GatesInconclusive,
+    LedgerDamaged,
     LedgerForeign,
     LedgerMoved,
     NotCompensated,
@@ -17,6 +21,8 @@ from registry.errors import (
 )
 from registry.promotion import Request, promote
 from registry.records import Effect, Result
+from registry.rollback import choose
+from registry.rollout import TargetState
 from tests.unit.registry.fakes import Crash, FakeTarget, World
 
 
@@ -300,3 +306,149 @@ def test_another_registrys_ledger_is_refused(world: World) -> None:
     world.versions.tags.clear()
     with pytest.raises(LedgerForeign):
         promote(world.work(), Request(2))
+
+
+def test_a_death_right_after_record_0_is_no_obstacle(world: World) -> None:
+    """A ledger that has begun, and no more, is taken up by whoever comes next."""
+    world.register()
+    with pytest.raises(Crash):
+        promote(world.work(crash_at="after genesis"), Request(1))
+    promote(world.work(), Request(1))
+    world.consistent()
+
+
+def test_a_stamp_that_mlflow_missed_is_no_obstacle(world: World) -> None:
+    """The ledger's id is there before the first operation; nothing waits for the head's stamp."""
+    world.register()
+    world.register(tilt=0.01)
+    work = world.work()
+
+    def told(words: str) -> None:
+        world.versions.down |= words == "recorded: done"
+
+    work.told = told
+    promote(work, Request(1))
+    world.versions.down = False
+    promote(world.work(), Request(2))
+    world.consistent()
+
+
+def test_an_mlflow_of_another_ledger_is_left_alone(world: World, tmp_path: Path) -> None:
+    """Two stores on one MLflow: the second takes neither the alias nor the tag."""
+    promote(world.work(), Request(world.register()))
+    other = World(tmp_path / "other")
+    other.versions = world.versions
+    before = dict(world.versions.tags), dict(world.versions.aliases)
+    with pytest.raises(LedgerForeign, match="MLflow names"):
+        promote(other.work(), Request(1))
+    assert (world.versions.tags, world.versions.aliases) == before
+    assert other.work().ledger.read().records == ()
+
+
+def test_two_environments_share_a_store_and_mlflow(world: World) -> None:
+    """Each has its own ledger, alias and target; the release is the same blob."""
+    promote(world.work(), Request(world.register()))
+    home, world.target = world.target, FakeTarget("machine-2")
+    promote(world.work(iris_env="dev"), Request(1))
+    promote(world.work(iris_env="dev"), Request(world.register(tilt=0.01)))
+    assert world.versions.aliases == {"champion": 1, "champion-dev": 2}
+    world.target = home
+    world.consistent()
+
+
+def test_one_target_obeys_one_environment(world: World) -> None:
+    """Another environment's command on the same home is refused."""
+    promote(world.work(), Request(world.register()))
+    with pytest.raises(LedgerForeign):
+        promote(world.work(iris_env="dev"), Request(1))
+    world.consistent()
+
+
+def test_an_alias_that_was_moved_by_hand_is_moved_back_when_asked(world: World) -> None:
+    """Promoting what serves makes ledger, alias and instances agree again."""
+    for tilt in (0.0, 0.01):
+        promote(world.work(), Request(world.register(tilt=tilt)))
+    world.versions.aliases["champion"] = 1
+    promote(world.work(), Request(2))
+    world.consistent()
+    assert choose(world.work(), None) == world.work().ledger.read().releases()[1]
+
+
+def test_what_does_not_serve_any_more_is_not_called_serving(world: World) -> None:
+    """That it was promoted once is no proof that it serves now."""
+    promote(world.work(), Request(world.register()))
+    world.target.broken = {"1"}
+    world.target.put(world.target.state.release)
+    with pytest.raises(RolloutFailed):
+        promote(world.work(), Request(1))
+
+
+def test_a_promoter_that_was_slower_is_not_told_of_damage(world: World) -> None:
+    """A stamp of a record that was written after the ledger was read is no rewritten ledger."""
+    promote(world.work(), Request(world.register()))
+    for tilt in (0.01, 0.02):
+        world.register(tilt=tilt)
+    slow = world.work()
+    target = slow.target
+
+    def read() -> TargetState:
+        del target.read  # the class's own again
+        promote(world.work(), Request(2))
+        return target.read()
+
+    target.read = read  # type: ignore[method-assign]
+    with pytest.raises((LedgerMoved, TakenOverByHand)):
+        promote(slow, Request(3))
+    world.consistent()
+
+
+def test_a_stamp_that_somebody_edited_is_told(world: World) -> None:
+    """No traceback for what anybody can type into MLflow."""
+    promote(world.work(), Request(world.register()))
+    world.versions.tags["iris.ledger.local.head"] = "hello"
+    with pytest.raises(LedgerDamaged, match="hello"):
+        promote(world.work(), Request(world.register(tilt=0.01)))
+
+
+def test_data_that_was_changed_proves_nothing(world: World) -> None:
+    """The rows are looked up by digest, and are only taken where they have it."""
+    world.register()
+    records = world.work().store.records
+    records.replace(f"data/{world.data}.csv", b"not,a\ntable")
+    with pytest.raises(GatesInconclusive, match="no data"):
+        promote(world.work(), Request(1))
+
+
+def test_a_version_that_is_deleted_before_the_alias_is_undone(world: World) -> None:
+    """The alias can never name it, so what served before serves again."""
+    promote(world.work(), Request(world.register()))
+    world.register(tilt=0.01)
+    work = world.work()
+
+    def told(words: str) -> None:
+        if words.startswith("moving the alias"):
+            world.versions.files.pop(2, None)
+
+    work.told = told
+    with pytest.raises(VersionUnfit, match="deleted; version 1"):
+        promote(work, Request(2))
+    assert world.serving() == "1"
+    world.consistent()
+
+
+def test_a_store_that_takes_no_more_writes_says_how_to_go_on(world: World) -> None:
+    """A full disk in the middle: what was begun stays open, and the next command is named."""
+    world.register()
+    work = world.work()
+
+    def full(name: str, data: bytes) -> bool:
+        raise StoreUnavailable(f"cannot write {name}: No space left on device", hint="make room")
+
+    def told(words: str) -> None:
+        if words.startswith("moving the alias"):
+            work.store.ledger.create = full  # type: ignore[method-assign]
+
+    work.told = told
+    with pytest.raises(StoreUnavailable, match="iris recover"):
+        promote(work, Request(1))
+    assert world.work().ledger.read().open is not None

@@ -6,7 +6,7 @@ import pytest
 
 from artifacts.errors import IrisError
 from registry import recovery
-from registry.errors import OperationOpen
+from registry.errors import LedgerForeign, LedgerMoved, OperationOpen, RegistryUnavailable
 from registry.promotion import Request, promote
 from registry.records import Result
 from registry.recovery import recover
@@ -65,7 +65,7 @@ def test_a_rollback_that_died_is_gone_on_with(world: World, point: str) -> None:
     """Going back to the bad release would be no recovery."""
     for tilt in (0.0, 0.01):
         promote(world.work(), Request(world.register(tilt=tilt)))
-    release = choose(world.work().ledger.read(), None)
+    release = choose(world.work(), None)
     with pytest.raises(Crash):
         rollback(world.work(crash_at=point), release, "wrong")
 
@@ -141,7 +141,7 @@ def test_a_pending_alias_is_moved(world: World) -> None:
     for tilt in (0.0, 0.01):
         promote(world.work(), Request(world.register(tilt=tilt)))
     world.versions.down = True
-    rollback(world.work(), choose(world.work().ledger.read(), None), "wrong")
+    rollback(world.work(), choose(world.work(), None), "wrong")
     assert world.versions.aliases["champion"] == 2
 
     world.versions.down = False
@@ -161,3 +161,102 @@ def test_with_mlflow_still_down_nothing_is_lost(world: World) -> None:
     world.versions.down = False
     recover(world.work())
     world.consistent()
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("point", ["before move alias", "before outcome"])
+def test_what_had_proven_itself_is_proven_again_and_finished(
+    world: World, point: str, first: bool
+) -> None:
+    """The alias may name it by then, so a target that has yet to come up is waited for."""
+    if not first:
+        promote(world.work(), Request(world.register(tilt=0.01)))
+    number = world.register()
+    with pytest.raises(Crash):
+        promote(world.work(crash_at=point), Request(number))
+    world.target.restart()
+    recover(world.work())
+    assert world.serving() == str(number)
+    world.consistent()
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("down", [True, False])
+def test_where_it_cannot_be_proven_again_the_alias_goes_back_too(
+    world: World, first: bool, down: bool
+) -> None:
+    """MLflow never claims what does not serve; where it is down, `iris recover` sees to it."""
+    if not first:
+        promote(world.work(), Request(world.register(tilt=0.01)))
+    number = world.register()
+    with pytest.raises(Crash):
+        promote(world.work(crash_at="before outcome"), Request(number))
+    assert world.versions.aliases["champion"] == number
+    world.target.broken = {str(number)}
+    world.versions.down = down
+    with pytest.raises(RegistryUnavailable) if down else contextlib.nullcontext():
+        (done,) = recover(world.work())
+        assert "compensated (version" in done
+    world.versions.down = False
+    recover(world.work())
+    world.consistent()
+
+
+def test_a_rollback_that_died_leaves_what_a_hand_put_in_since(world: World) -> None:
+    """Whoever recovers it has not asked for that to be replaced."""
+    for tilt in (0.0, 0.01):
+        promote(world.work(), Request(world.register(tilt=tilt)))
+    with pytest.raises(Crash):
+        rollback(world.work(crash_at="before roll out"), choose(world.work(), None), "wrong")
+    world.by_hand()
+    (done,) = recover(world.work())
+    assert "taken over by hand" in done
+    assert world.serving() == "by-hand"
+    assert world.work().ledger.read().open is None
+
+
+def test_an_alias_of_another_mlflow_is_left_alone(world: World) -> None:
+    """A shell with another MLFLOW_TRACKING_URI moves nothing there."""
+    world.register()
+    with pytest.raises(Crash):
+        promote(world.work(crash_at="before move alias"), Request(1))
+    ours = dict(world.versions.tags)
+    world.versions.tags["iris.ledger.local"] = "another"
+    with pytest.raises(LedgerForeign):
+        recover(world.work())
+    assert world.versions.aliases == {}
+    world.versions.tags = ours
+    recover(world.work())
+    world.consistent()
+
+
+def test_a_pending_alias_is_left_to_whoever_has_begun_meanwhile(world: World) -> None:
+    """The record before the move fails, so the alias of a newer operation is not moved back."""
+    for tilt in (0.0, 0.01, 0.02):
+        promote(world.work(), Request(world.register(tilt=tilt)))
+    world.versions.down = True
+    rollback(world.work(), choose(world.work(), None), "wrong")
+    world.versions.down = False
+    work = world.work()
+    tag = world.versions.tag
+
+    def meanwhile(key: str) -> str | None:
+        world.versions.tag = tag  # type: ignore[method-assign]
+        promote(world.work(), Request(1))
+        return tag(key)
+
+    world.versions.tag = meanwhile  # type: ignore[method-assign]
+    with pytest.raises(LedgerMoved):
+        recover(work)
+    world.consistent()
+
+
+def test_a_second_recovery_finds_nothing(world: World) -> None:
+    """It may be typed as often as one likes."""
+    world.register()
+    with pytest.raises(Crash):
+        promote(world.work(crash_at="during roll out"), Request(1))
+    assert recover(world.work()) != []
+    head = world.work().ledger.read().head
+    assert recover(world.work()) == []
+    assert world.work().ledger.read().head == head

@@ -3,8 +3,10 @@
 import pytest
 
 from artifacts.errors import DigestMismatch
-from registry.errors import NothingToDo
+from registry.errors import NothingToDo, TakenOverByHand, VersionUnfit
 from registry.promotion import Request, promote
+from registry.records import Effect, Step
+from registry.recovery import recover
 from registry.rollback import choose, rollback
 from tests.unit.registry.fakes import Crash, World
 
@@ -17,7 +19,7 @@ def promoted(world: World, count: int) -> None:
 
 def go_back(world: World, version: str | None = None) -> None:
     """Roll back, as the command does."""
-    rollback(world.work(), choose(world.work().ledger.read(), version), "wrong")
+    rollback(world.work(), choose(world.work(), version), "wrong")
 
 
 def test_the_release_before_serves_again(world: World) -> None:
@@ -50,7 +52,7 @@ def test_a_release_that_never_served_is_no_target(world: World) -> None:
     """The message names those that did."""
     promoted(world, 2)
     with pytest.raises(NothingToDo) as error:
-        choose(world.work().ledger.read(), "9")
+        choose(world.work(), "9")
     assert "2, 1" in str(error.value)
 
 
@@ -58,7 +60,7 @@ def test_with_nothing_before_there_is_nothing_to_do(world: World) -> None:
     """The first release has none before it."""
     promoted(world, 1)
     with pytest.raises(NothingToDo):
-        choose(world.work().ledger.read(), None)
+        choose(world.work(), None)
 
 
 @pytest.mark.parametrize("point", ["after intent", "before roll out", "during roll out"])
@@ -79,7 +81,7 @@ def test_it_ends_an_open_promotion(world: World, point: str) -> None:
 def test_one_that_died_is_begun_again_with_the_same_target(world: World) -> None:
     """Typing it again does not go further back."""
     promoted(world, 3)
-    release = choose(world.work().ledger.read(), None)
+    release = choose(world.work(), None)
     with pytest.raises(Crash):
         rollback(world.work(crash_at="during roll out"), release, "wrong")
     go_back(world)
@@ -104,3 +106,105 @@ def test_a_file_that_was_swapped_is_refused_before_anything_changes(world: World
         go_back(world)
     assert world.serving() == "2"
     world.consistent()
+
+
+def test_after_a_hand_made_change_it_is_the_last_that_ended_well(world: World) -> None:
+    """What serves is what was put in by hand; the release before that is the ledger's last."""
+    promoted(world, 2)
+    world.by_hand()
+    go_back(world)
+    assert world.serving() == "2"
+    world.consistent()
+
+
+@pytest.mark.parametrize("records", [1, 3])
+def test_a_promoter_at_work_does_not_keep_it_from_starting(world: World, records: int) -> None:
+    """Its record may come just before the intent of the rollback, which then comes after it."""
+    promoted(world, 1)
+    with pytest.raises(Crash):
+        promote(world.work(crash_at="before publish"), Request(world.register(tilt=0.01)))
+    work, promoter = world.work(), world.work().ledger
+    left = iter(range(records))
+
+    def meanwhile(here: str) -> None:
+        if here == "before intent" and next(left, None) is not None:
+            chain = promoter.read()
+            assert chain.open is not None
+            promoter.append(chain, Step(intent=chain.open.number, effect=Effect.ROLL_OUT))
+
+    work.crash_point = meanwhile
+    rollback(work, choose(work, None), "wrong")
+    assert world.serving() == "1"
+    world.consistent()
+
+
+@pytest.mark.parametrize("point", ["after intent", "during roll out", "before outcome"])
+@pytest.mark.parametrize("down", [True, False])
+def test_during_the_first_promotion_it_goes_back_to_nothing(
+    world: World, point: str, down: bool
+) -> None:
+    """There is no release before, and no operation may be left that nothing can end."""
+    world.register()
+    with pytest.raises(Crash):
+        promote(world.work(crash_at=point), Request(1))
+    world.versions.down = down
+    go_back(world)
+    assert world.serving() is None
+    world.versions.down = False
+    recover(world.work())
+    world.consistent()
+
+
+def test_what_it_kept_from_serving_needs_a_reason_afterwards(world: World) -> None:
+    """Whoever rolls back from an open promotion has rolled back from its release."""
+    promoted(world, 1)
+    with pytest.raises(Crash):
+        promote(world.work(crash_at="before roll out"), Request(world.register(tilt=0.01)))
+    go_back(world)
+    with pytest.raises(VersionUnfit, match="rolled back from"):
+        promote(world.work(), Request(2))
+
+
+def test_the_alias_of_another_mlflow_is_left_alone(world: World) -> None:
+    """A shell with another MLFLOW_TRACKING_URI: it goes back, and the alias waits."""
+    promoted(world, 2)
+    world.versions.tags.clear()
+    go_back(world)
+    assert world.serving() == "1"
+    assert world.versions.aliases["champion"] == 2
+    assert world.work().ledger.read().pending is not None
+
+
+def test_it_needs_no_version_in_mlflow(world: World) -> None:
+    """A version that was deleted there lies in the store still."""
+    promoted(world, 2)
+    del world.versions.files[1]
+    go_back(world)
+    assert world.serving() == "1"
+    assert world.work().ledger.read().pending is None
+
+
+def test_a_hand_made_change_meanwhile_is_left_alone(world: World) -> None:
+    """What was there when it began was asked to be replaced; what came after was not."""
+    promoted(world, 2)
+    world.target.before_write = world.by_hand
+    with pytest.raises(TakenOverByHand):
+        go_back(world)
+    assert world.serving() == "by-hand"
+    assert world.work().ledger.read().open is None
+
+
+def test_with_mlflow_down_it_does_not_wait_for_it_twice(world: World) -> None:
+    """What MLflow did not do for the alias it is not asked for the stamp."""
+    promoted(world, 2)
+    world.versions.down = True
+    asked: list[None] = []
+    check = world.versions._check
+
+    def count() -> None:
+        asked.append(None)
+        check()
+
+    world.versions._check = count  # type: ignore[method-assign]
+    go_back(world)
+    assert len(asked) == 1
