@@ -30,8 +30,9 @@ def promote(version: int, reason: str, accept_inconclusive: str, as_json: bool) 
     """Let a registered version serve: gates, rollout, proof, alias, all of it or nothing.
 
     Exits with 0 where it serves, 1 where it was refused or failed, 2 where the evidence says too
-    little.
+    little, 130 after Ctrl-C.
     """
+    from registry.interruption import interruptible
     from registry.promotion import Request
     from registry.promotion import promote as run
     from registry.screens import gate_table
@@ -39,7 +40,7 @@ def promote(version: int, reason: str, accept_inconclusive: str, as_json: bool) 
 
     settings = environment.load(RegistrySettings)
     _announce(settings, as_json)
-    with open_workspace(settings, _teller(as_json)) as work:
+    with interruptible(settings), open_workspace(settings, _teller(as_json)) as work:
         request = Request(version, reason, accept_inconclusive)
         promotion = run(work, request, lambda r: None if as_json else click.echo(gate_table(r)))
     if as_json:
@@ -58,20 +59,21 @@ def promote(version: int, reason: str, accept_inconclusive: str, as_json: bool) 
 @_json
 def rollback(version: str | None, reason: str, as_json: bool) -> None:
     """Let a release that served before serve again. It always starts, whatever is under way."""
+    from registry.interruption import interruptible
     from registry.rollback import choose
     from registry.rollback import rollback as run
     from registry.workspace import open_workspace
 
     settings = environment.load(RegistrySettings)
     _announce(settings, as_json)
-    with open_workspace(settings, _teller(as_json)) as work:
-        release = choose(work.ledger.read(), version)
-        work.told(f"rolling back to {release}")
+    with interruptible(settings), open_workspace(settings, _teller(as_json)) as work:
+        release = choose(work, version)
+        work.told(f"rolling back to {release or 'nothing served'}")
         number = run(work, release, reason)
     if as_json:
         _print_json({"release": release, "operation": number})
     else:
-        click.echo(f"{release} serves; iris history {number} tells all")
+        click.echo(f"{release or 'nothing'} serves; iris history {number} tells all")
 
 
 @click.command(epilog='Example: iris recover --takeover "the laptop that began it is lost"')
@@ -84,12 +86,13 @@ def rollback(version: str | None, reason: str, as_json: bool) -> None:
 @_json
 def recover(takeover: str, as_json: bool) -> None:
     """Bring what was left half-done to its end: finish it, or go back to what served before."""
+    from registry.interruption import interruptible
     from registry.recovery import recover as run
     from registry.workspace import open_workspace
 
     settings = environment.load(RegistrySettings)
     _announce(settings, as_json)
-    with open_workspace(settings, _teller(as_json)) as work:
+    with interruptible(settings), open_workspace(settings, _teller(as_json)) as work:
         done = run(work, takeover)
     if as_json:
         _print_json({"done": done})

@@ -7,7 +7,7 @@ IrisError
     ├── GatesInconclusive     exit 2: the evidence says too little
     ├── RegistryUnavailable   MLflow did not answer
     ├── LedgerDamaged         the ledger is not whole; everything stops
-    ├── LedgerForeign         the ledger is another target's or another registry's
+    ├── LedgerForeign         ledger, target and registry do not belong together
     ├── LedgerMoved           somebody else appended first
     ├── OperationOpen         a promotion or rollback is under way
     ├── NothingToDo           there is no release to go back to
@@ -16,7 +16,8 @@ IrisError
     │   ├── TargetUnavailable     it did not answer
     │   ├── TargetMoved           it changed since it was read
     │   └── RolloutFailed         the release cannot serve
-    └── NotCompensated        a failed promotion could not be undone; it stays open
+    ├── NotCompensated        a failed promotion could not be undone; it stays open
+    └── Interrupted           exit 130: Ctrl-C; says how things stand
 """
 
 from artifacts.errors import IrisError
@@ -49,7 +50,7 @@ class LedgerDamaged(RegistryError):
 
 
 class LedgerForeign(RegistryError):
-    """The ledger belongs to another target, another registry or another model."""
+    """The ledger belongs to another target or another registry."""
 
 
 class LedgerMoved(RegistryError):
@@ -61,7 +62,7 @@ class OperationOpen(RegistryError):
 
 
 class NothingToDo(RegistryError):
-    """There is nothing to roll back to, or to recover."""
+    """There is nothing to roll back to."""
 
 
 class TakenOverByHand(RegistryError):
@@ -86,3 +87,9 @@ class RolloutFailed(TargetError):
 
 class NotCompensated(RegistryError):
     """A failed promotion could not be undone; it stays open until it is recovered."""
+
+
+class Interrupted(RegistryError):
+    """Ctrl-C was pressed. Whatever was being done is done or not done, and the ledger tells."""
+
+    exit_code = 130

@@ -51,15 +51,16 @@ def gather_status(settings: RegistrySettings) -> Status:
     Raises:
         LedgerDamaged, StoreUnavailable: without a ledger there is nothing to tell.
     """
-    chain = open_ledger(settings, open_store(settings.store_uri)).read()
-    state = _state(settings)
     registered = _registered(settings)
+    state = target_state(settings)
+    # Last: what a promoter at work does meanwhile shows as his, not as done by hand.
+    chain = open_ledger(settings, open_store(settings.store_uri)).read()
     troubles = find_troubles(chain, state, registered)
     last = chain.last_success
     return Status(
         environment=settings.iris_env,
         release=chain.serving,
-        since=last.last.at if last else None,
+        since=last.ended.at if last and last.ended else None,
         by=str(last.record.by) if last else None,
         reason=last.intent.reason if last else None,
         registered=registered,
@@ -88,7 +89,11 @@ def find_troubles(
 
 
 def _serving_troubles(chain: Chain, state: TargetState) -> list[Trouble]:
-    serving = chain.serving
+    serving, fence, genesis = chain.serving, state.fence, chain.genesis
+    others = fence is not None and (genesis is None or fence.ledger != genesis.ledger)
+    if others or (genesis is not None and genesis.target != state.target):
+        what = "what serves here belongs to another ledger than that of this environment"
+        return [Trouble(what, "check IRIS_ENV, IRIS_HOME and IRIS_STORE")]
     if state.release != serving:
         back = f"iris rollback --to {serving.version}" if serving else "iris promote VERSION"
         return [Trouble(f"{state.release or 'nothing'} was put in by hand", back)]
@@ -100,12 +105,18 @@ def _serving_troubles(chain: Chain, state: TargetState) -> list[Trouble]:
 
 
 def _alias_troubles(chain: Chain, registered: Registered) -> list[Trouble]:
-    last = chain.last_success
     number = registry_number(chain.serving) if chain.serving else None
-    if last is None or number is None or registered.alias == number:
+    if registered.alias == number or not chain.operations:
         return []
-    what = f"the alias names version {registered.alias or 'none'}, and {number} serves"
-    return [Trouble(what, "iris recover" if last.alias_pending else f"iris promote {number}")]
+    named = f"version {registered.alias}" if registered.alias else "nothing"
+    what = f"the alias names {named}, and {chain.serving or 'nothing'} is what serves"
+    if chain.pending is not None:
+        return [Trouble(what, "iris recover")]
+    if number is None:
+        return [Trouble(what, "take the alias away in MLflow, or promote that version")]
+    if number not in registered.versions:
+        return [Trouble(f"version {number} serves, and was deleted from MLflow", "iris rollback")]
+    return [Trouble(what, f"iris promote {number}")]
 
 
 def _next(chain: Chain, registered: Registered | None, troubles: list[Trouble]) -> str:
@@ -120,7 +131,8 @@ def _next(chain: Chain, registered: Registered | None, troubles: list[Trouble]) 
     return "iris history" if serving == youngest else f"iris promote {youngest}"
 
 
-def _state(settings: RegistrySettings) -> TargetState | None:
+def target_state(settings: RegistrySettings) -> TargetState | None:
+    """Return what serves says of itself; None where nothing answers."""
     try:
         with open_local_target(settings, start=False) as target:
             return target.read()
@@ -131,10 +143,10 @@ def _state(settings: RegistrySettings) -> TargetState | None:
 def _registered(settings: RegistrySettings) -> Registered | None:
     if settings.database is not None and not settings.database.exists():
         return Registered([], None)  # MLflow would make the file: looking changes nothing
-    from registry.versions import Versions
+    from registry.versions import open_versions
 
     try:
-        versions = Versions(settings.tracking_uri)
+        versions = open_versions(settings)
         return Registered(versions.numbers(), versions.alias(settings.alias))
     except RegistryUnavailable:
         return None

@@ -1,0 +1,75 @@
+"""A promotion that is ended in the middle, where nothing serves but what it has started itself."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.integration.registry.commands import asked, iris
+from tests.integration.serving.processes import Supervisor, free_port, until
+
+
+def promoting(home: Path, until_line: str) -> subprocess.Popen[str]:
+    """Start `iris promote 1`, and return when it has printed a line that contains those words."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "iris", "promote", "1"],
+        env={**os.environ, "IRIS_HOME": str(home), "PYTHONUNBUFFERED": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert any(until_line in line for line in process.stdout), process.stderr.read()
+    return process
+
+
+def started_on(home: Path) -> list[int]:
+    """Return the processes that a supervisor of the home consists of."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("IRIS_HOME") == str(home):
+                found.append(process.pid)
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            continue
+    return found
+
+
+def test_ctrl_c_says_how_things_stand_and_leaves_no_process(home: Path) -> None:
+    """Exit code 130, what serves, the two next commands; and the first of them works."""
+    process = promoting(home, "rolling out")
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert "Traceback" not in stderr
+    assert "nothing is serving here now; a promotion to version 1" in stderr
+    assert "iris recover" in stderr
+    assert "iris rollback" in stderr
+    assert started_on(home) == []
+
+    assert "compensated" in iris(home, "recover").stdout
+    iris(home, "promote", "1")
+    assert asked(home, "status")["registered"]["alias"] == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_death_leaves_no_process(home: Path, number: int) -> None:
+    """What the promotion has started ends with it; the next command waits until it has."""
+    process = promoting(home, "rolling out")
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    until(lambda: not (home / "supervisor.json").exists(), "it has begun to end")
+    iris(home, "rollback", "--reason", "the laptop was closed")
+    assert asked(home, "status")["release"] is None
+    until(lambda: not started_on(home), "every process has ended")
+    with Supervisor(home, GATEWAY_PORT=str(free_port())) as supervisor:
+        supervisor.until_listening()
+        iris(home, "promote", "1")
+        assert asked(home, "status")["release"]["version"] == "1"

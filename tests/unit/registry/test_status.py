@@ -1,0 +1,98 @@
+"""What is in the way: each way to disagree has a line that says what to do."""
+
+import contextlib
+
+import pytest
+
+from registry.chain import Chain
+from registry.promotion import Request, promote
+from registry.records import Intent
+from registry.rollback import choose, rollback
+from registry.status import Registered, find_troubles
+from tests.unit.registry.fakes import Crash, FakeTarget, World
+
+
+def troubles(world: World) -> list[tuple[str, str]]:
+    """Return what `iris status` finds in the way, and what it says to do."""
+    alias = world.versions.aliases.get("champion")
+    registered = Registered(sorted(world.versions.files, reverse=True), alias)
+    chain = world.work().ledger.read()
+    return [(t.what, t.action) for t in find_troubles(chain, world.target.state, registered)]
+
+
+@pytest.fixture
+def promoted(world: World) -> World:
+    """Return an environment in which version 2 serves, after version 1."""
+    for tilt in (0.0, 0.01):
+        promote(world.work(), Request(world.register(tilt=tilt)))
+    assert troubles(world) == []
+    return world
+
+
+def test_an_open_operation(promoted: World) -> None:
+    """Who is at work is told, and nothing else is blamed on a hand."""
+    with contextlib.suppress(Crash):
+        promote(promoted.work(crash_at="during roll out"), Request(promoted.register(tilt=0.02)))
+    ((what, action),) = troubles(promoted)
+    assert "under way" in what
+    assert action == "iris recover"
+
+
+def test_what_was_put_in_by_hand(promoted: World) -> None:
+    """The way back is named."""
+    promoted.by_hand()
+    ((what, action),) = troubles(promoted)
+    assert "put in by hand" in what
+    assert action == "iris rollback --to 2"
+
+
+def test_what_another_ledger_put_in(promoted: World) -> None:
+    """A wrong IRIS_ENV or IRIS_HOME is not blamed on a hand."""
+    promoted.target = FakeTarget("machine-2")
+    ((what, action),) = troubles(promoted)
+    assert "another ledger" in what
+    assert "IRIS_HOME" in action
+    assert find_troubles(Chain(), promoted.target.state, Registered([], None)) == []
+
+
+def test_an_alias_that_was_moved_by_hand(promoted: World) -> None:
+    """Promoting what serves mends it."""
+    promoted.versions.aliases["champion"] = 1
+    assert troubles(promoted)[0][1] == "iris promote 2"
+
+
+def test_an_alias_that_is_pending(promoted: World) -> None:
+    """Recovery moves it."""
+    promoted.versions.down = True
+    rollback(promoted.work(), choose(promoted.work(), None), "wrong")
+    assert troubles(promoted)[0][1] == "iris recover"
+
+
+def test_a_version_that_serves_and_was_deleted(promoted: World) -> None:
+    """No alias can name it."""
+    del promoted.versions.files[2]
+    del promoted.versions.aliases["champion"]
+    ((what, action),) = troubles(promoted)
+    assert "was deleted" in what
+    assert action == "iris rollback"
+
+
+def test_an_alias_where_nothing_serves(world: World) -> None:
+    """It claims what no instance has proven."""
+    world.register()
+    world.target.broken = {"1"}
+    with contextlib.suppress(Exception):
+        promote(world.work(), Request(1))
+    world.versions.aliases["champion"] = 1
+    ((what, _),) = troubles(world)
+    assert "names version 1, and nothing is what serves" in what
+
+
+def test_the_moment_since_when_it_serves_is_that_of_the_outcome(promoted: World) -> None:
+    """An alias that is settled later does not change it."""
+    chain = promoted.work().ledger.read()
+    last = chain.last_success
+    assert last is not None
+    assert last.ended is not None
+    assert not isinstance(last.ended.body, Intent)
+    assert last.ended.number == len(chain.records) - 1
