@@ -69,11 +69,15 @@ class Evidence(msgspec.Struct, frozen=True):
     champion: Model | None
     """What serves; None where nothing does."""
     table: Table | None
-    """The candidate's data, or else the champion's; None where neither is known."""
+    """The candidate's data, or else the champion's; None where none is known."""
 
 
 def judge(
-    file: bytes, sha256: str, champion: bytes | None, table: Callable[[ModelCard], Table | None]
+    file: bytes,
+    sha256: str,
+    champion: bytes | None,
+    table: Callable[[str], Table | None],
+    reference: str | None = None,
 ) -> list[Finding]:
     """Ask every gate. A file that is not whole is asked no further.
 
@@ -81,7 +85,9 @@ def judge(
         file: the candidate's release file, as MLflow holds it now.
         sha256: the digest that it had when it was registered.
         champion: the file that serves; None where nothing does.
-        table: finds the data that a card names.
+        table: finds data by its digest.
+        reference: the digest of rows that the candidate was measured on, where those that it was
+            trained on are not known.
     """
     try:
         candidate = load_model(file, sha256)
@@ -89,9 +95,9 @@ def judge(
     except ModelFileError as error:
         return [Finding("integrity", Verdict.FAIL, error.message)]
     serving = None if champion is None else load_model(champion)
-    rows = table(candidate.card)
-    if rows is None and serving is not None:
-        rows = table(serving.card)
+    known = [candidate.card.data_sha256, reference, serving.card.data_sha256 if serving else None]
+    tables = (table(digest) for digest in known if digest)
+    rows = next((found for found in tables if found is not None), None)
     evidence = Evidence(candidate, serving, rows)
     whole = Finding("integrity", Verdict.PASS, f"the file is whole: sha256 {sha256}")
     return [whole, *(gate(evidence) for gate in GATES)]

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from artifacts.digests import sha256_hex
-from artifacts.errors import BlobNotFound, ModelFileError, StoreError
-from artifacts.model import ModelCard
+from artifacts.errors import BlobNotFound, InvalidBlobName, ModelFileError, StoreError
 from artifacts.release import Release, registry_release
 from registry.chain import Chain
 from registry.errors import (
@@ -181,14 +180,12 @@ def refuse_open(chain: Chain) -> None:
 def examine(work: Workspace, chain: Chain, candidate: "Candidate", file: bytes) -> Report:
     """Gather the evidence and ask the gates."""
 
-    def table(card: ModelCard) -> Table | None:
-        if card.data_sha256 is None:
-            return None
+    def table(digest: str) -> Table | None:
         try:
-            data = work.store.records.read(f"data/{card.data_sha256}.csv")
-        except BlobNotFound:
+            data = work.store.records.read(f"data/{digest}.csv")
+        except (BlobNotFound, InvalidBlobName):
             return None
-        return read_table(data) if sha256_hex(data) == card.data_sha256 else None
+        return read_table(data) if sha256_hex(data) == digest else None
 
     champion = chain.serving
     serving = work.store.models.read(champion.blob) if champion else None
@@ -197,7 +194,9 @@ def examine(work: Workspace, chain: Chain, candidate: "Candidate", file: bytes) 
         release=registry_release(candidate.number, candidate.sha256),
         champion=champion,
         head=chain.head,
-        findings=judge(file, candidate.sha256, serving, table),
+        findings=judge(
+            file, candidate.sha256, serving, table, candidate.tags.get("iris.reference_sha256")
+        ),
     )
 
 

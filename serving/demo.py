@@ -21,6 +21,11 @@ from serving.supervisor.home import Home
 from serving.supervisor.ports import LOOPBACK, choose
 
 _MLFLOW_PORT = 5050
+# Nothing is sent home, and no workers are started for jobs that nobody submits.
+_MLFLOW_MANNERS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+}
 _START_S = 60.0
 _STOP_S = 20.0
 
@@ -115,6 +120,7 @@ def _start(command: list[str], home: Home, processes: ExitStack) -> None:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
+            env={**os.environ, **_MLFLOW_MANNERS},
             start_new_session=True,  # Ctrl-C reaches us first, and we end them in order
         )
     processes.callback(_stop, process)

@@ -67,6 +67,7 @@ def test_a_model_from_a_notebook_is_served(tmp_path: Path) -> None:
 
     iris(home, "register", logged.model_uri)
     refused = iris(home, "promote", "1", code=2)
+    assert "its training rows are not known" in refused.stderr
     assert "--accept-inconclusive" in refused.stderr
     with Supervisor(home, GATEWAY_PORT=str(free_port())) as supervisor:
         supervisor.until_listening()
