@@ -31,7 +31,7 @@ lint: $(INSTALLED) ## Check style, types, import rules and locks; change nothing
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
-	$(VENV)/bin/lint-imports
+	$(VENV)/bin/lint-imports --no-logo
 	$(VENV)/bin/pytest -q tests/unit/project/test_locks.py
 
 format: $(INSTALLED) ## Format the code, and mend what can be mended
@@ -51,7 +51,8 @@ clean: ## Remove what the tasks made, but not .iris, where the demo keeps its mo
 # A Python that won't do is named before anything is made.
 PROBE = import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 CHECK = $(if $(shell $(PYTHON) -c '$(PROBE)' 2>/dev/null && echo good),,$(error \
-  PYTHON=$(PYTHON) won't do: Python >= 3.11 with venv is needed; name another with PYTHON=))
+  $(PYTHON) won't do ($(shell $(PYTHON) -V 2>&1)): Python >= 3.11 with its module venv \
+  is needed; name another with PYTHON=))
 
 $(VENV)/bin/uv: requirements/bootstrap.txt
 	$(CHECK)$(PYTHON) -m venv --clear $(VENV)

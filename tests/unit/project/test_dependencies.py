@@ -4,7 +4,6 @@ import ast
 import json
 import re
 import sys
-from collections.abc import Mapping
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from tests.unit.project.pyproject import ROOT, asked_for
 
 PAGE = (ROOT / "docs" / "dependencies.md").read_text()
 PARTS = ("artifacts", "bentos", "registry", "serving", "training")
+INSTALLED = packages_distributions()
 IMAGES = {
     "artifacts": ["inference", "training", "download"],
     "bentos": ["inference"],
@@ -37,13 +37,12 @@ def imported(part: str) -> set[str]:
     files = [whole] if whole.is_file() else list(whole.rglob("*.py"))
     modules = {module for file in files for module in modules_of(file)}
     foreign = modules - sys.stdlib_module_names - {*PARTS, "iris", "tests"}
-    installed = packages_distributions()
-    return {distribution for module in foreign for distribution in candidates(module, installed)}
+    return {distribution for module in foreign for distribution in providers_of(module)}
 
 
-def candidates(module: str, installed: Mapping[str, list[str]]) -> list[str]:
+def providers_of(module: str) -> list[str]:
     """Return who provides a module; of a name shared by several (`azure`), those we ask for."""
-    providers = {canonicalize_name(name) for name in installed[module]}
+    providers = {canonicalize_name(name) for name in INSTALLED[module]}
     return sorted(providers & names("dev") if len(providers) > 1 else providers)
 
 
