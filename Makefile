@@ -51,7 +51,7 @@ clean: ## Remove what the tasks made, but not .iris, where the demo keeps its mo
 # A Python that won't do is named before anything is made.
 PROBE = import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 CHECK = $(if $(shell $(PYTHON) -c '$(PROBE)' 2>/dev/null && echo good),,$(error \
-  $(PYTHON) won't do ($(shell $(PYTHON) -V 2>&1)): Python >= 3.11 with its module venv \
+  $(PYTHON) won't do ($(shell $(PYTHON) -V 2>&1 || true)): Python >= 3.11 with its module venv \
   is needed; name another with PYTHON=))
 
 $(VENV)/bin/uv: requirements/bootstrap.txt
