@@ -14,6 +14,7 @@ from tests.unit.project.pyproject import ROOT, asked_for
 
 PAGE = (ROOT / "docs" / "dependencies.md").read_text()
 PARTS = ("artifacts", "bentos", "registry", "serving", "training")
+OURS = {"iris", *(path.parent.name for path in ROOT.glob("*/__init__.py"))}
 INSTALLED = packages_distributions()
 IMAGES = {
     "artifacts": ["inference", "training", "download"],
@@ -36,7 +37,7 @@ def imported(part: str) -> set[str]:
     whole = ROOT / part
     files = [whole] if whole.is_file() else list(whole.rglob("*.py"))
     modules = {module for file in files for module in modules_of(file)}
-    foreign = modules - sys.stdlib_module_names - {*PARTS, "iris", "tests"}
+    foreign = modules - sys.stdlib_module_names - OURS
     return {distribution for module in foreign for distribution in providers_of(module)}
 
 
