@@ -55,7 +55,7 @@ CHECK = $(if $(shell $(PYTHON) -c '$(PROBE)' 2>/dev/null && echo good),,$(error 
   is needed; name another with PYTHON=))
 
 $(VENV)/bin/uv: requirements/bootstrap.txt
-	$(CHECK)$(PYTHON) -m venv --clear $(VENV)
+	$(CHECK)$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
 	  --requirement requirements/bootstrap.txt
 	@touch $@
