@@ -1,5 +1,7 @@
 """The routes beside the prediction: health and the model. And the headers that name the release."""
 
+import os
+
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
@@ -17,7 +19,8 @@ def status_app(instance: Instance) -> Starlette:
         return JSONResponse({"status": "live"})
 
     async def ready(_: Request) -> JSONResponse:
-        body: dict[str, str] = {"status": instance.status}
+        # With the process's id, so that who started it knows that it is this one that answers.
+        body: dict[str, str | int] = {"status": instance.status, "pid": os.getpid()}
         if instance.reason:
             body["reason"] = instance.reason
         return JSONResponse(body, 200 if instance.status == "ready" else 503)

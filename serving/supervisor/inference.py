@@ -47,6 +47,9 @@ class Inference:
     async def ready(self) -> bool:
         """Ask whether it is ready.
 
+        A free port may be another's by the time the process listens there. What answers then is
+        not this process, which will end for want of the port.
+
         Raises:
             CannotServe: it has failed for good.
         """
@@ -54,6 +57,8 @@ class Inference:
             response = await self._client.get(f"{self.url}/health/ready")
             answer = response.json()
         except (httpx.TransportError, ValueError):
+            return False
+        if not isinstance(answer, dict) or answer.get("pid") != self.child.pid:
             return False
         if answer.get("status") == "failed":
             raise CannotServe(str(answer.get("reason")))
