@@ -13,7 +13,7 @@ from sklearn.datasets import load_iris
 
 from training.errors import DataFault
 from training.evaluation import Mask, Table, held_out
-from training.schema import FEATURES, LABEL_COLUMN, LABELS, Column
+from training.schema import FEATURES, LABEL_COLUMN, LABELS, Column, column_name
 from training.table import sorted_table
 
 # Enough for five folds, and for a share of the rows left out that means something.
@@ -75,7 +75,7 @@ def read_csv(data: bytes, name: str) -> Table:
     if not lines:
         raise DataFault(f"{name} is empty", hint=_expected())
     (_, header), *body = lines
-    header = [cell.strip() for cell in header]
+    header = [column_name(cell) for cell in header]
     faults = [*_header_faults(header), *_row_faults(header, body), *_class_faults(header, body)]
     if faults:
         raise _fault(name, faults)

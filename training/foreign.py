@@ -1,6 +1,5 @@
 """A model that was made elsewhere: what it is, what it can't tell, and the release made of it."""
 
-import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -14,7 +13,7 @@ from training.estimators import ask
 from training.evaluation import held_out, measure
 from training.export import Exported, ModelFile, export
 from training.parity import probes
-from training.schema import FEATURES, LABELS
+from training.schema import FEATURES, LABELS, column_name
 from training.table import Table
 
 UNKNOWN_ROWS = (
@@ -81,8 +80,7 @@ def _features(estimator: Any) -> tuple[list[str], list[str]]:
                 hint="fit it on a data frame, so that the columns have names",
             )
         return known, [f"taken for granted: its columns, without names, are {', '.join(known)}"]
-    # scikit-learn's own data frame says "sepal length (cm)".
-    names = [re.sub(r"\s*\(.*\)$", "", name).strip().lower().replace(" ", "_") for name in given]
+    names = [column_name(name) for name in given]
     if not set(names) <= set(known) or len(set(names)) < len(names):
         raise NotExportable(
             f"the model takes the columns {', '.join(given)}; known are {', '.join(known)}"

@@ -21,3 +21,11 @@ FEATURES = (
 )
 LABEL_COLUMN = "species"
 LABELS = ("setosa", "versicolor", "virginica")
+
+
+def column_name(written: str) -> str:
+    """Return a column's name in our form: scikit-learn's own is "sepal length (cm)".
+
+    Another unit stays in the name, which is then none of ours.
+    """
+    return written.strip().lower().removesuffix("(cm)").rstrip().replace(" ", "_")

@@ -125,3 +125,18 @@ def test_order_and_form_mean_nothing(tmp_path: Path) -> None:
     path = tmp_path / "flowers.csv"
     path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(content).replace("5.0,", " 5,").encode())
     assert load_table(path).sha256 == load_table(None).sha256
+
+
+def test_the_header_that_scikit_learn_writes_is_understood() -> None:
+    """Columns may be called as scikit-learn calls them; they are the same data."""
+    header, *body = lines()
+    theirs = "Sepal length (cm),sepal width (cm), petal length (cm),petal width(cm),species"
+    assert read_csv(csv([theirs, *body]), "").sha256 == read_csv(csv([header, *body]), "").sha256
+
+
+def test_a_column_in_another_unit_is_refused() -> None:
+    """Millimetres are never taken for centimetres."""
+    header, *body = lines()
+    header = header.replace("petal_width", "petal width (mm)")
+    with pytest.raises(DataFault, match=r"column petal_width_\(mm\): there is no such column"):
+        read_csv(csv([header, *body]), "flowers.csv")
