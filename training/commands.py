@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from artifacts.settings import load
+from artifacts.settings import MlflowSettings, load
 from training.candidates import KINDS
-from training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from artifacts.store import Store
@@ -63,7 +62,7 @@ def train(data: Path | None, kinds: tuple[str, ...], seed: int, as_json: bool) -
     The same data, seed and libraries give the same model file, byte for byte; one that is
     registered already is not registered again.
     """
-    settings = load(TrainingSettings)
+    settings = load(MlflowSettings)
     from training.dataset import load_table
 
     table = load_table(data)  # a fault ends the run before anything is made
@@ -89,7 +88,7 @@ def register(
     MODEL_URI is whatever MLflow takes: models:/m-…, runs:/…/model. A version of iris-classifier
     that has no model file yet is completed; any other model becomes the next version.
     """
-    settings = load(TrainingSettings)
+    settings = load(MlflowSettings)
     from training.dataset import load_table
 
     reference = load_table(data)
@@ -109,7 +108,7 @@ def register(
 @_AS_JSON
 def import_(file: Path, labels: str | None, data: Path | None, trust: bool, as_json: bool) -> None:
     """Make a release of a model in a file: skops, or a pickle or joblib file with --trust."""
-    settings = load(TrainingSettings)
+    settings = load(MlflowSettings)
     from training.dataset import load_table
     from training.estimators import check_file
 
@@ -122,7 +121,7 @@ def import_(file: Path, labels: str | None, data: Path | None, trust: bool, as_j
     _tell(import_file(file, terms, store, tracking), as_json=as_json)
 
 
-def _connect(settings: TrainingSettings) -> tuple["Store", "Tracking"]:
+def _connect(settings: MlflowSettings) -> tuple["Store", "Tracking"]:
     for name, value in MLFLOW_MANNERS.items():
         os.environ.setdefault(name, value)
     from artifacts.store import open_store
