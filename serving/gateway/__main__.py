@@ -20,7 +20,7 @@ def main() -> int:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(run(settings))
     except IrisError as error:
-        sys.stderr.write(f"gateway: {error}\n")
+        sys.stderr.write(f"gateway: {error.in_one_line()}\n")
         return error.exit_code
     return 0
 

@@ -11,6 +11,9 @@ import httpx
 import uvicorn
 from starlette.applications import Starlette
 
+from artifacts.settings import load
+from serving.gateway.keys import ApiKeys
+from serving.gateway.settings import GatewaySettings
 from serving.supervisor.control import control_app
 from serving.supervisor.gateway import Gateway
 from serving.supervisor.home import Home
@@ -23,6 +26,8 @@ from serving.supervisor.supervisor import Say, Supervisor
 GATEWAY_PORT = 8080
 INFERENCE_PORT = 5000
 GATEWAY_START_S = 15.0
+# How long a caller of the control interface that is half-way through its request is waited for.
+CONTROL_STOP_S = 5
 
 
 def run(
@@ -39,12 +44,19 @@ def run(
     Raises:
         IrisError: the folder, a port or the state can't be had; nothing was started then.
     """
+    if with_gateway:
+        _check_gateway_settings()
     home = Home(settings.home)
     home.prepare()
     with home.locked(say if patient else None):
         if told := end_leftovers(home.run):
             say(f"ended {len(told)} processes that a killed iris serve left behind")
         asyncio.run(_serve(home, settings, with_gateway=with_gateway, say=say))
+
+
+def _check_gateway_settings() -> None:
+    """Stop here for what would stop the gateway each time that it is started."""
+    ApiKeys.from_file(load(GatewaySettings).gateway_api_keys_file)
 
 
 async def _serve(home: Home, settings: SupervisorSettings, *, with_gateway: bool, say: Say) -> None:
@@ -103,7 +115,13 @@ async def _listening(app: Starlette, port: int) -> AsyncIterator[str]:
     if port:
         choose("SUPERVISOR_PORT", LOOPBACK, port, port)
     bound = socket.create_server((LOOPBACK, port))
-    config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=CONTROL_STOP_S,
+    )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[bound]))
     try:

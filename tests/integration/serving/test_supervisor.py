@@ -306,6 +306,33 @@ def test_a_port_asked_for_and_in_use_is_one_line(home: Path) -> None:
             assert "Traceback" not in log
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"), [("GATEWAY_MAX_ROWS", "many"), ("GATEWAY_API_KEYS_FILE", "/nowhere")]
+)
+def test_a_wrong_setting_of_the_gateway_is_one_line(home: Path, variable: str, value: str) -> None:
+    """What the gateway could never start with is told at once, not each time that it ends."""
+    with Supervisor(home, **{variable: value}) as supervisor:
+        assert supervisor.process.wait(30) == 2
+        [line] = supervisor.log.read_text().splitlines()
+        assert variable in line
+
+
+def test_a_caller_that_stalls_does_not_keep_it_from_stopping(home: Path) -> None:
+    """A request to the control interface that is never completed is given up at the stop."""
+    with Supervisor(home, "--without-gateway") as supervisor:
+        url = urlsplit(supervisor.until_listening().address()["url"])
+        token = (home / "supervisor.token").read_text()
+        with closing(http.client.HTTPConnection(str(url.hostname), url.port)) as connection:
+            connection.putrequest("PUT", "/v1/release")
+            connection.putheader("Authorization", f"Bearer {token}")
+            connection.putheader("If-Match", '"1"')
+            connection.putheader("Content-Length", "100")
+            connection.endheaders(b"{")
+            supervisor.state()  # so the request above has been read too
+            supervisor.process.terminate()
+            assert supervisor.process.wait(30) == 0
+
+
 def test_an_unwritable_home_is_one_line(tmp_path: Path) -> None:
     """A home that can't be made is named, without a traceback."""
     (tmp_path / "file").write_text("no folder")
