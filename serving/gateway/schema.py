@@ -7,8 +7,14 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+# Models square and sum what they are given. Up to here the result is a number, in float32 too; one
+# that is none would fail the call, and with it every row that shares it.
+LARGEST = 1e15
+
 Row = list[float]
-NamedRow = dict[str, float]
+_Value = Annotated[float, Meta(ge=-LARGEST, le=LARGEST)]
+_Values = list[_Value]
+NamedRow = dict[str, _Value]
 
 EXAMPLE = [
     [5.1, 3.5, 1.4, 0.2],
@@ -21,12 +27,12 @@ class PredictRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
     instances: Annotated[
         list[
-            Annotated[Row, Meta(description="The features in the order of `GET /v1/model`.")]
+            Annotated[_Values, Meta(description="The features in the order of `GET /v1/model`.")]
             | Annotated[NamedRow, Meta(description="Every feature by its name.")]
         ],
         Meta(
             min_length=1,
-            description="The rows, at least one. Numbers are finite; a string is no number.",
+            description="The rows, at least one. Numbers, from -1e15 to 1e15; a string is none.",
             extra_json_schema={"example": EXAMPLE},
         ),
     ]

@@ -8,14 +8,13 @@ accepts part of what the exact one accepts, with the same rows, and leaves all e
 import json
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from math import isinf
 from typing import NoReturn
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from serving.gateway.problems import INVALID_JSON, INVALID_ROWS, Problem
-from serving.gateway.schema import FieldError, PredictRequest, Row
+from serving.gateway.schema import LARGEST, FieldError, PredictRequest, Row
 
 FAULTS_NAMED = 20
 _SHOWN = 40  # characters of the client's own text in a message
@@ -71,8 +70,8 @@ class _Unfit(str):
 
 def _number(text: str) -> float | _Unfit:
     value = float(text)
-    if isinf(value):
-        return _Unfit(f"{_shown(text)} is beyond the largest number (about 1.8e308)")
+    if abs(value) > LARGEST:
+        return _Unfit(f"{_shown(text)} is beyond the largest number (1e15)")
     return value
 
 
