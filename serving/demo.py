@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import click
@@ -68,8 +69,9 @@ def run(settings: DemoSettings, processes: ExitStack, *, once: bool) -> None:
     click.echo(f"everything is kept in {settings.home}")
     home = Home(settings.home)
     home.prepare()
-    _start(["iris", "serve"], home, processes)
-    gateway = _gateway(home)
+    if settings.mlflow_port and not once:  # refused before anything is made
+        choose("MLFLOW_PORT", LOOPBACK, settings.mlflow_port, _MLFLOW_PORT)
+    gateway = _gateway(home, _start(["iris", "serve"], home, processes))
     _release(_status())
     _predict(gateway)
     if once:
@@ -111,7 +113,7 @@ def _mlflow(settings: DemoSettings, home: Home, processes: ExitStack) -> str:
     return url
 
 
-def _start(command: list[str], home: Home, processes: ExitStack) -> None:
+def _start(command: list[str], home: Home, processes: ExitStack) -> subprocess.Popen[bytes]:
     """Run a Python module in the background; it ends with `processes`."""
     log = home.logs / f"demo-{command[0]}.log"
     with log.open("wb") as output:
@@ -125,6 +127,7 @@ def _start(command: list[str], home: Home, processes: ExitStack) -> None:
         )
     processes.callback(_stop, process)
     click.echo(f"started {' '.join(command[:2])}, process {process.pid}; its log is {log}")
+    return process
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
@@ -140,17 +143,28 @@ def _interrupt(_signal: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _gateway(home: Home) -> str:
-    """Wait until the supervisor tells where the gateway is."""
+def _gateway(home: Home, supervisor: subprocess.Popen[bytes]) -> str:
+    """Wait until the supervisor tells where the gateway is, and which ports were in use."""
+    log = home.logs / "demo-iris.log"
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError, ValueError, httpx.HTTPError, KeyError, TypeError):
             control = json.loads((home.root / "supervisor.json").read_text())["url"]
             headers = {"authorization": f"Bearer {home.token()}"}
             state = httpx.get(f"{control}/v1/state", headers=headers, trust_env=False).json()
+            _echo_ports_taken(log)
             return str(state["gateway"]["url"])
+        if supervisor.poll() is not None:
+            click.echo(log.read_text(errors="replace"), err=True, nl=False)
+            raise DemoFailed("iris serve did not start, see above")
         time.sleep(0.1)
-    raise DemoFailed("iris serve did not start", hint=f"see {home.logs / 'demo-iris.log'}")
+    raise DemoFailed("iris serve did not start", hint=f"see {log}")
+
+
+def _echo_ports_taken(log: Path) -> None:
+    for line in log.read_text(errors="replace").splitlines():
+        if " is in use; " in line:
+            click.echo(line)
 
 
 def _iris(*words: str) -> None:
