@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from sklearn.datasets import load_iris
 
 from training.errors import DataFault
 from training.evaluation import Mask, Table, held_out
@@ -49,6 +48,8 @@ def load_table(path: Path | None) -> Table:
 
 
 def _built_in() -> Table:
+    from sklearn.datasets import load_iris  # seconds, which a file with faults need not wait for
+
     iris = load_iris()
     labels = [str(iris.target_names[number]) for number in iris.target]
     return sorted_table(iris.data, labels, [column.name for column in FEATURES])
