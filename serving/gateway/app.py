@@ -42,11 +42,12 @@ JSON = ("content-type", "application/json")
 
 
 class Reply(NamedTuple):
-    """An answer, but for the request's id."""
+    """An answer, but for the request's id. `version` is what answered, where a model did."""
 
     status: int
     headers: list[tuple[str, str]]
     body: bytes
+    version: str = ""
 
 
 Handler = Callable[[Scope, HTTPProtocol], Awaitable[Reply]]
@@ -98,6 +99,8 @@ class App:
             defect = Problem(INTERNAL_ERROR, "This is a defect of the gateway; its log has more.")
             reply = _problem_reply(defect, request_id)
         reply.headers.append(("x-request-id", request_id))
+        if version := reply.version or self._instances.version:
+            reply.headers.append(("x-model-version", version))
         protocol.response_bytes(reply.status, reply.headers, reply.body)
 
     def _handler(self, scope: Scope) -> Handler:
@@ -126,14 +129,12 @@ class App:
             traceparent = None
         deadline = self._time() + self._request_timeout_s
         model, probabilities = await self._coalescer.predict(rows, features, deadline, traceparent)
-        return Reply(
-            200, [JSON, ("x-model-version", model.id.version)], answer(model, rows, probabilities)
-        )
+        return Reply(200, [JSON], answer(model, rows, probabilities), model.id.version)
 
     async def _model(self, scope: Scope, _: HTTPProtocol) -> Reply:
         self._keys.check(scope.headers.get("authorization"))
         model = self._instances.model
-        return Reply(200, [JSON, ("x-model-version", model.id.version)], model.raw)
+        return Reply(200, [JSON], model.raw, model.id.version)
 
     async def _live(self, *_: object) -> Reply:
         return Reply(200, [JSON], msgspec.json.encode(Live()))

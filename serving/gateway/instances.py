@@ -73,10 +73,20 @@ class Instances:
         Raises:
             Problem: no instance is ready.
         """
-        for instance in self._current:
-            if instance.ready and instance.model is not None:
-                return instance.model
-        raise Problem(NOT_READY, "Nothing is served yet, or all instances are starting.")
+        model = self._served()
+        if model is None:
+            raise Problem(NOT_READY, "Nothing is served yet, or all instances are starting.")
+        return model
+
+    @property
+    def version(self) -> str:
+        """The version of that release; empty where there is none."""
+        model = self._served()
+        return model.id.version if model else ""
+
+    def _served(self) -> ServedModel | None:
+        served = (instance.model for instance in self._current if instance.ready)
+        return next((model for model in served if model is not None), None)
 
     async def watch(self) -> None:
         """Keep the list and its instances up to date, until cancelled."""

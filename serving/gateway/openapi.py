@@ -121,6 +121,8 @@ def _health(name: str, description: str, schema: dict[str, Any], *others: int) -
 def _response(description: str, content_type: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {
         "description": description,
-        "headers": {"X-Request-Id": {"schema": {"type": "string"}}},
+        "headers": {
+            name: {"schema": {"type": "string"}} for name in ("X-Request-Id", "X-Model-Version")
+        },
         "content": {content_type: {"schema": schema}},
     }

@@ -62,6 +62,14 @@ def test_a_prediction(gateway: GatewayProgram) -> None:
     assert answer.headers["content-type"] == "application/json"
 
 
+@pytest.mark.parametrize("path", ["/v1/predict", "/v1/model", "/health/live", "/docs", "/nowhere"])
+def test_every_answer_names_the_version(gateway: GatewayProgram, path: str) -> None:
+    """Whatever is asked, also where it is refused, the headers say what is serving."""
+    answer = gateway.get(path)
+    assert answer.headers["x-model-version"] == "1"
+    assert answer.headers["x-request-id"]
+
+
 def test_values_out_of_range_are_answered_with_a_warning(gateway: GatewayProgram) -> None:
     """A warning names row, field, value and range, and the row is answered."""
     body = gateway.predict(row(5), [5.1, 3.5, 1.4, 1200]).json()
