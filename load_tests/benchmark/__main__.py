@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import sys
 import tempfile
 import time
@@ -15,6 +14,7 @@ from load_tests.benchmark.errors import BenchmarkError, SystemFailed
 from load_tests.benchmark.figures import Start
 from load_tests.benchmark.measurement import Bodies, Client, Point, Running, measure
 from load_tests.benchmark.model import Pipeline, Request
+from load_tests.benchmark.ports import free_ports
 from load_tests.benchmark.schedule import Step, seconds_left, spoken
 from load_tests.benchmark.screen import say
 from load_tests.benchmark.service import Service
@@ -105,7 +105,7 @@ class Bench:
             self._requests[rows] = pipeline.requests(rows)
         say("importing and promoting the model, as a user does")
         home = self._folder / "home"
-        port, inference_port, _ = _free_ports()
+        port, inference_port, _ = free_ports()
         ours.prepare(home, self._pipeline, ours.environ_of(home, port, inference_port))
 
     def measure_all(self) -> None:
@@ -134,7 +134,7 @@ class Bench:
     def _measure(self, step: Step) -> None:
         """Start a system, measure it at every load, end it."""
         system = SYSTEMS[step.system]
-        ports = _free_ports()
+        ports = free_ports()
         folder = self._folder / system.name
         log = LOGS / f"{system.name}.log"
         place = Place(self._pythons[system.name], ports[0], ports[1:], folder)
@@ -192,14 +192,6 @@ def _line(point: Point) -> str:
     if point.others_cpu > report.NOISE:
         notes.append(f"noise: {point.others_cpu:.1f} cores")
     return "  ".join([figures, f"wrk {point.generator_cpu:.0%}", *notes])
-
-
-def _free_ports() -> tuple[int, int, int]:
-    """Return three ports that were free a moment ago."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3)]
-        one, two, three = (s.getsockname()[1] for s in sockets)
-        return one, two, three
 
 
 def _interrupt(_signal: int, _frame: object) -> None:

@@ -132,14 +132,17 @@ def measure(running: Running, load: Load, bodies: Bodies, seconds: int, round_: 
     client = Client(system, port, bodies.requests)
     target = wrk.Target(port, system.path, bodies.file)
     watch = _Watch(service, client)
-    cpu, mine, all_of_it = service.cpu_s(), _own_cpu(), _busy_cpu()
+    began, cpu = time.monotonic(), service.cpu_s()
+    mine, all_of_it = time.process_time(), _busy_cpu()
     try:
         loaded = wrk.load(target, load.connections, seconds, watch.look)
         client.check()
     finally:
         client.close()
     seconds_run = loaded.figures.duration_us / 1e6
-    cpu, mine, all_of_it = service.cpu_s() - cpu, _own_cpu() - mine, _busy_cpu() - all_of_it
+    cpu = service.cpu_s() - cpu
+    known = cpu + time.process_time() - mine + loaded.cpu * seconds_run
+    others = _busy_cpu() - all_of_it - known
     figures = loaded.figures
     point = Point(
         system=system.name,
@@ -155,7 +158,7 @@ def measure(running: Running, load: Load, bodies: Bodies, seconds: int, round_: 
         memory_mib=watch.memory_mib,
         cpu_us=cpu / max(1, figures.requests) * 1e6,
         generator_cpu=loaded.cpu,
-        others_cpu=max(0.0, (all_of_it - cpu - mine) / seconds_run - loaded.cpu),
+        others_cpu=max(0.0, others / (time.monotonic() - began)),
     )
     return msgspec.structs.replace(point, void=why_void(point))
 
@@ -171,10 +174,6 @@ def why_void(point: Point) -> str:
     if point.generator_cpu >= GENERATOR_LIMIT:
         return "limited by the load generator"
     return ""
-
-
-def _own_cpu() -> float:
-    return time.process_time()
 
 
 def _busy_cpu() -> float:

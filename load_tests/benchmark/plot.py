@@ -5,14 +5,14 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
-from matplotlib.ticker import NullFormatter, ScalarFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from load_tests.benchmark.figures import Results
 from load_tests.benchmark.settings import Load
 from load_tests.benchmark.systems import OURS, SYSTEMS
 
 _COLUMNS = 3
-_TICKS = [0.25, 0.5, 1, 2, 5, 10, 20, 50]
+_TICKS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50]
 
 
 def draw(results: Results, file: Path) -> None:
@@ -51,9 +51,9 @@ def _panel(axes: Axes, results: Results, others: list[str], load: Load) -> None:
     axes.axvline(1, color="#444444", linewidth=0.8)
     axes.set_xscale("log")
     axes.set_xticks(_TICKS)
-    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlim(0.2, 60)
+    axes.set_xlim(0.04, 60)
     axes.set_ylim(len(others) - 0.4, -0.7)
     axes.set_yticks(range(len(others)), [SYSTEMS[name].title for name in others])
     axes.set_title(f"{load.connections} connections, {load.rows} row{'s'[: load.rows > 1]}")

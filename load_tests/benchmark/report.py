@@ -72,7 +72,7 @@ _RATE = "requests_per_s"
 def goals_table(found: Sequence[Verdict]) -> str:
     """Return the verdicts as a table."""
     rows = [[v.goal, v.wanted, _compared(v), _state(v)] for v in found]
-    return _table(["goal", "wanted", "found", "verdict"], rows)
+    return table(["goal", "wanted", "found", "verdict"], rows)
 
 
 def _where(run: Run) -> str:
@@ -95,7 +95,7 @@ def _by_load(
         for name in results.systems()
         if name != but
     ]
-    return _table([title, *map(str, loads)], rows) if loads and rows else ""
+    return table([title, *map(str, loads)], rows) if loads and rows else ""
 
 
 def _marked(cell: str, results: Results, system: str, load: Load) -> str:
@@ -112,7 +112,7 @@ def _by_system(results: Results) -> str:
         ]
         for name in results.systems()
     ]
-    return _table(["", "start to first answer, s", "peak memory, MiB"], rows)
+    return table(["", "start to first answer, s", "peak memory, MiB"], rows)
 
 
 def _latencies(results: Results, system: str, load: Load) -> str:
@@ -156,7 +156,8 @@ def _doubts(run: Run) -> list[str]:
     return doubts
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown, with its columns in line."""
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     lines = [head, ["-" * width for width in widths], *rows]
     return "\n".join(

@@ -2,8 +2,6 @@
 
 import contextlib
 import http.client
-import os
-import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -115,14 +113,16 @@ class Service:
         return f"{lines[-1]!r} (all of it: {self._log})" if lines else "it said nothing"
 
     def _stop(self) -> None:
+        """Ask the command to end, and force whatever is left; a second Ctrl-C forces at once."""
         family = self.family()
-        with contextlib.suppress(ProcessLookupError):
-            self._process.send_signal(signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(STOP_S)
-        # A child of a child may outlive them; its identity is its id with its time of birth.
-        _, alive = psutil.wait_procs(family, timeout=1)
-        for process in alive:
-            with contextlib.suppress(psutil.Error):
-                os.kill(process.pid, signal.SIGKILL)
-        self._process.wait()
+        try:
+            self._process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(STOP_S)
+            # A child may outlive its parent, though mostly by moments.
+            _, family = psutil.wait_procs(family, timeout=1)
+        finally:
+            for process in family:
+                with contextlib.suppress(psutil.Error):
+                    process.kill()  # by its id and its time of birth
+            self._process.wait()

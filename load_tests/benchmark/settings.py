@@ -10,7 +10,7 @@ from load_tests.benchmark.systems import DEFAULT, OURS, SYSTEMS
 
 ROUNDS = 5
 DURATION_S = 5
-QUICK_DURATION_S = 3
+QUICK_DURATION_S = 2
 RESULTS = Path(".bench/results")
 
 
