@@ -14,7 +14,7 @@ INTO      := --quiet --python $(VENV)/bin/python
 COMPILE   := $(UV) compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format lock clean
+.PHONY: help setup demo test bench lint format lock clean
 
 help: ## List what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -26,6 +26,9 @@ demo: $(INSTALLED) ## Train, promote, serve and predict; stay up until Ctrl-C, o
 
 test: $(INSTALLED) $(AZURITE) ## Run the tests; PYTEST="-k ledger" passes options on
 	$(VENV)/bin/pytest -n 2 --dist loadscope --cov --cov-report=term:skip-covered $(PYTEST)
+
+bench: $(INSTALLED) ## Measure beside peers; PEERS=mosec,echo CONNECTIONS=32,128 ROUNDS=3 narrows it
+	@$(VENV)/bin/python -m load_tests.benchmark
 
 lint: $(INSTALLED) ## Check style, types, import rules and locks; change nothing
 	$(VENV)/bin/ruff check
