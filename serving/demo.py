@@ -56,12 +56,15 @@ def demo(*, once: bool) -> None:
     Run again, it goes on with what is there. It stays up until Ctrl-C, which ends every process.
     """
     settings = environment.load(DemoSettings)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves the last one
+            signal.signal(number, _interrupt)
     try:
         with ExitStack() as processes:
             run(settings, processes, once=once)
     except KeyboardInterrupt:
-        click.echo("\nevery process has ended; run it again to go on where it was")
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            click.echo("\nevery process has ended; run it again to go on where it was")
 
 
 def run(settings: DemoSettings, processes: ExitStack, *, once: bool) -> None:

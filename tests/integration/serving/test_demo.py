@@ -1,6 +1,8 @@
-"""`iris demo`, where it cannot begin."""
+"""`iris demo`, where it cannot begin, and where it is ended."""
 
+import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -9,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from serving.supervisor.ports import LOOPBACK
-from tests.integration.serving.processes import free_port
+from tests.integration.serving.processes import alive, free_port, until
 
 
 @pytest.mark.parametrize("variable", ["GATEWAY_PORT", "INFERENCE_PORT", "MLFLOW_PORT"])
@@ -28,3 +30,20 @@ def test_a_port_asked_for_and_in_use_is_named_at_once(tmp_path: Path, variable: 
     assert demo.returncode in {1, 2}
     assert f"{variable}={port} is in use" in demo.stderr
     assert not (tmp_path / "home" / "mlflow.db").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_the_end_of_the_terminal_ends_every_process(tmp_path: Path, number: signal.Signals) -> None:
+    """A closed terminal ends what the demo has started, as Ctrl-C does."""
+    home = tmp_path / "home"
+    ports = {name: str(free_port()) for name in ("GATEWAY_PORT", "INFERENCE_PORT")}
+    with subprocess.Popen(
+        [sys.executable, "-m", "iris", "demo", "--once"],
+        env={**os.environ, "IRIS_HOME": str(home), **ports},
+        stdout=subprocess.DEVNULL,
+    ) as demo:
+        until((home / "supervisor.json").exists, "iris serve listens")
+        supervisor = json.loads((home / "supervisor.json").read_text())["pid"]
+        demo.send_signal(number)
+        assert demo.wait(60) == 0
+    assert not alive(supervisor)
