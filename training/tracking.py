@@ -183,10 +183,10 @@ class Tracking:
         hint = "the MLflow UI shows a model's address: models:/m-…, or models:/NAME/VERSION"
         with _ends_here(f"fetch {uri}", hint):
             root = Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder)).resolve()
-            model = Model.load(str(root))
-        flavor = (model.flavors or {}).get("sklearn")
-        file = (root / str((flavor or {}).get("pickled_model"))).resolve()
-        if flavor is None or not (file.is_file() and file.is_relative_to(root)):
+            model = _described(root, uri)
+        flavor = _sklearn_flavor(model)
+        file = (root / str(flavor.get("pickled_model"))).resolve()
+        if not (file.is_file() and file.is_relative_to(root)):
             raise NotExportable(
                 f"{uri} is no scikit-learn model",
                 hint="log it with mlflow.sklearn.log_model, or import its file: iris import",
@@ -242,6 +242,27 @@ class Tracking:
         with _ends_here(f"list the versions of {MODEL_NAME}"):
             versions = self._client.search_model_versions(f"name = '{MODEL_NAME}'")
         return {int(v.version): v.tags["iris.sha256"] for v in versions if "iris.sha256" in v.tags}
+
+
+def _described(root: Path, uri: str) -> Model:
+    """Read what a folder says of the model in it, without loading that."""
+    try:
+        return Model.load(str(root))
+    except (MlflowException, OSError):
+        raise
+    # A file from outside, taken apart by other libraries: what they raise can't be foreseen.
+    except Exception as error:
+        raise NotExportable(
+            f"{uri} can't be read: its file MLmodel is damaged ({type(error).__name__})",
+            hint="log the model again, or import its file: iris import",
+        ) from error
+
+
+def _sklearn_flavor(model: Model) -> dict[str, Any]:
+    """Return what it says of the estimator; nothing where it says nothing, or nonsense."""
+    flavors: Any = model.flavors
+    found = flavors.get("sklearn") if isinstance(flavors, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 def _create_database(path: Path) -> None:

@@ -148,6 +148,16 @@ def test_address_that_leads_nowhere(
     assert store.records.list() == []
 
 
+@pytest.mark.parametrize("text", [": [", "flavors: 3", "flavors: {sklearn: 3}", "- a list", "\x00"])
+def test_a_damaged_description(
+    tracking: Tracking, store: Store, iris: Table, tmp_path: Path, text: str
+) -> None:
+    """A model whose MLmodel was changed is refused in words."""
+    (tmp_path / "MLmodel").write_text(text)
+    with pytest.raises(NotExportable, match=r"MLmodel is damaged|is no scikit-learn model"):
+        register(str(tmp_path), Terms(iris), store, tracking)
+
+
 def test_another_kind_of_model(
     tracking: Tracking, store: Store, iris: Table, tmp_path: Path
 ) -> None:
