@@ -48,7 +48,7 @@ lock: $(INSTALLED) ## Resolve pyproject.toml again; UPGRADE=--upgrade takes newe
 	echo uv | $(COMPILE) -c requirements/dev.txt -o requirements/bootstrap.txt -
 
 clean: ## Remove what the tasks made, but not .iris, where the demo keeps its models
-	rm -rf $(VENV) node_modules dist .coverage .hypothesis .import_linter_cache .mypy_cache \
+	rm -rf $(VENV) .bench node_modules dist .coverage .hypothesis .import_linter_cache .mypy_cache \
 	  .pytest_cache .ruff_cache
 
 # A Python that won't do is named before anything is made.

@@ -1,6 +1,7 @@
 """What every blob store promises: one suite, run against each back end."""
 
 import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -46,28 +47,28 @@ LEAVING = [
 ]
 
 
-class BlobStoreContract:
+class BlobStoreContract(ABC):
     """Promises of a part of the store. Each back end's tests give the four fixtures."""
 
     @pytest.fixture
+    @abstractmethod
     def blobs(self) -> BlobStore:
         """An empty part of a store."""
-        raise NotImplementedError
 
     @pytest.fixture
+    @abstractmethod
     def reopened(self) -> Callable[[], BlobStore]:
         """How the same part is opened once more, as another process would."""
-        raise NotImplementedError
 
     @pytest.fixture
+    @abstractmethod
     def losing(self) -> BlobStore:
         """The same part: what is created is written, and the answer is lost."""
-        raise NotImplementedError
 
     @pytest.fixture
+    @abstractmethod
     def breaking(self) -> BlobStore:
         """The same part: writing `LARGE` breaks off in the middle."""
-        raise NotImplementedError
 
     def test_what_is_created_is_read_back(self, blobs: BlobStore) -> None:
         """A blob holds the bytes it was given, an empty one too."""
