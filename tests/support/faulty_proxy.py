@@ -65,14 +65,14 @@ class _Connection(socketserver.BaseRequestHandler):
             limit = self.server.cut_after
             if limit is not None and sent > limit:
                 return
-            server.sendall(data)
+            _send(server, data)
 
     def _pass_answers(self, server: socket.socket) -> None:
         while data := _receive(server):
             if self.verb == b"PUT " and self.server.answers_to_lose:
                 self.server.answers_to_lose -= 1
                 break
-            self.request.sendall(data)
+            _send(self.request, data)
         _close(self.request)
 
 
@@ -81,6 +81,12 @@ def _receive(connection: socket.socket) -> bytes:
         return connection.recv(_CHUNK)
     except OSError:
         return b""
+
+
+def _send(connection: socket.socket, data: bytes) -> None:
+    """Pass data on; where the other side has gone, the next `recv` finds that out."""
+    with contextlib.suppress(OSError):
+        connection.sendall(data)
 
 
 def _close(connection: socket.socket) -> None:
