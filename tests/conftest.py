@@ -19,6 +19,12 @@ def pytest_configure() -> None:
         del os.environ[name]
 
 
+@pytest.fixture(autouse=True)
+def no_address_left_behind() -> None:
+    """Forget the address that MLflow leaves in the environment for processes that it starts."""
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+
+
 @pytest.fixture(scope="session")
 def azurite() -> Iterator[Azurite]:
     """Azure Blob Storage, for the length of the session; CI can't do without it."""
