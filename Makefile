@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 ONCE   ?=
+COVERAGE ?=
 PYTEST ?=
 
 VENV      := .venv
@@ -24,8 +25,10 @@ setup: $(INSTALLED) ## Make the virtual environment in .venv; PYTHON=python3.12 
 demo: $(INSTALLED) ## Train, promote, serve and predict; stay up until Ctrl-C, or with ONCE=1 end
 	@$(VENV)/bin/iris demo $(if $(ONCE),--once)
 
-test: $(INSTALLED) $(AZURITE) ## Run the tests; PYTEST="-k ledger" passes options on
-	$(VENV)/bin/pytest -n 2 --dist loadscope --cov --cov-report=term:skip-covered $(PYTEST)
+# The long modules come first, so that neither worker ends up waiting for the other.
+test: $(INSTALLED) $(AZURITE) ## Run the tests; COVERAGE=1 tells what they reach, PYTEST="-k ledger" passes options on
+	$(VENV)/bin/pytest -n 2 --dist loadscope --no-loadscope-reorder \
+	  $(if $(COVERAGE),--cov --cov-report=term:skip-covered) $(PYTEST)
 
 bench: $(INSTALLED) ## Measure beside peers; PEERS=mosec,echo CONNECTIONS=32,128 ROUNDS=3 narrows it
 	@$(VENV)/bin/python -m load_tests.benchmark

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from unittest.mock import patch
 
 import pytest
 
@@ -23,6 +24,18 @@ def pytest_configure() -> None:
 def no_address_left_behind() -> None:
     """Forget the address that MLflow leaves in the environment for processes that it starts."""
     os.environ.pop("MLFLOW_TRACKING_URI", None)
+
+
+@pytest.fixture(autouse=True)
+def environment() -> Iterator[None]:
+    """Give each test an environment of its own; MLflow leaves its address in that of the process.
+
+    So does a session's fixture that calls MLflow, which no test's own fixture could take back.
+    """
+    with patch.dict(os.environ):
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
+        os.environ.pop("MLFLOW_REGISTRY_URI", None)
+        yield
 
 
 @pytest.fixture(scope="session")
