@@ -21,12 +21,6 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(autouse=True)
-def no_address_left_behind() -> None:
-    """Forget the address that MLflow leaves in the environment for processes that it starts."""
-    os.environ.pop("MLFLOW_TRACKING_URI", None)
-
-
-@pytest.fixture(autouse=True)
 def environment() -> Iterator[None]:
     """Give each test an environment of its own; MLflow leaves its address in that of the process.
 

@@ -1,8 +1,5 @@
-import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 
@@ -23,10 +20,3 @@ def home(trained: Path, tmp_path: Path) -> Path:
     """A home of the test's own with those versions. MLflow's files stay where they are."""
     shutil.copytree(trained, tmp_path / "home", ignore=shutil.ignore_patterns("mlflow"))
     return tmp_path / "home"
-
-
-@pytest.fixture(autouse=True)
-def environment() -> Iterator[None]:
-    """Give each test an environment of its own: MLflow leaves its address there."""
-    with patch.dict(os.environ):
-        yield
