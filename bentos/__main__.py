@@ -52,6 +52,7 @@ def serve(settings: InferenceSettings) -> None:
         timeout_graceful_shutdown=DRAIN_S,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         log_config=None,
     )
 

@@ -7,7 +7,7 @@ is given for a request, so that the columns show what coalescing saves.
     decode        the client's JSON into rows
     validate      what the gateway checks beyond that
     coalesce      the queue before the calls, with a call that answers at once
-    encode call   the rows of a call into JSON, and the probabilities out of it
+    encode call   the rows of a call into bytes, and the probabilities out of them
     transport     a call's bytes to an echo and back, over the gateway's connection
     batcher       what BentoML adds: a call of the inference service, less transport and model
     model         ONNX Runtime
@@ -37,11 +37,11 @@ from load_tests.benchmark.screen import say
 from load_tests.benchmark.service import Service
 from load_tests.benchmark.systems import SERVERS, Rows
 from serving.gateway.answers import answer
-from serving.gateway.coalescing import Coalescer
+from serving.gateway.coalescing import Coalescer, Question
 from serving.gateway.connection import Connection, ConnectionLost
-from serving.gateway.inference import Inference, InferenceError
-from serving.gateway.inference import Rows as CallRows
-from serving.gateway.models import Answered, ServedModel
+from serving.gateway.inference import Inference, InferenceError, packed, unpacked
+from serving.gateway.models import Answered, Probabilities, ServedModel
+from serving.gateway.problems import Problem
 from serving.gateway.schema import PredictRequest
 from serving.gateway.validation import rows_of
 
@@ -97,13 +97,13 @@ async def _stages(data: bytes, flowers: Rows, url: str, echo_port: int) -> Costs
     costs: Costs = {}
     for count in COUNTS:
         rows = flowers[:count]
-        given = model.predict(np.array(rows)).tolist()
+        given = [tuple(one) for one in model.predict(np.array(rows)).tolist()]
         found = _here(served, rows, given)
         found["coalesce"] = await _per_call(_coalesced(served, rows, given))
         message = _message(rows)
         found["transport"] = await _per_call(lambda: echo.request(message))  # noqa: B023 - used now
         found["model"] = _timed(lambda: model.predict(np.array(rows)))  # noqa: B023 - used now
-        call = await _per_call(lambda: inference.predict(rows, None))  # noqa: B023 - used now
+        call = await _per_call(lambda: inference.predict(rows, DEADLINE_S, None))  # noqa: B023 - used now
         apart = found["encode call"] + found["transport"] + found["model"]
         found["batcher"] = max(0.0, call - apart)
         for stage in _ORDER:
@@ -116,14 +116,14 @@ _ORDER = (
 )  # fmt: skip
 
 
-def _here(served: ServedModel, rows: Rows, given: Rows) -> dict[str, float]:
+def _here(served: ServedModel, rows: Rows, given: list[Probabilities]) -> dict[str, float]:
     """Return what the stages without a wait cost, for all rows together."""
     bodies = [json.dumps({"instances": [row]}).encode() for row in rows]
     decode = msgspec.json.Decoder(PredictRequest).decode
     decoded = _timed(lambda: [decode(body) for body in bodies])
     checked = _timed(lambda: [rows_of(body, served.features, 1024) for body in bodies])
-    reply, reader = msgspec.json.encode(given), msgspec.json.Decoder(list[list[float]])
-    call = _timed(lambda: (msgspec.json.encode(CallRows(rows)), reader.decode(reply)))
+    reply = np.array(given).tobytes()
+    call = _timed(lambda: (packed(rows), unpacked(reply, len(rows))))
     pairs = list(zip(rows, given, strict=True))
     encoded = _timed(lambda: [answer(served, [row], [one]) for row, one in pairs])
     return {
@@ -134,7 +134,28 @@ def _here(served: ServedModel, rows: Rows, given: Rows) -> dict[str, float]:
     }
 
 
-def _coalesced(served: ServedModel, rows: Rows, given: Rows) -> Callable[[], Awaitable[Any]]:
+class _Asked(Question):
+    """A question that tells when it was the last one to be answered."""
+
+    def __init__(self, row: list[float], served: ServedModel, done: Callable[[], None]) -> None:
+        deadline = asyncio.get_running_loop().time() + DEADLINE_S
+        super().__init__([row], served.features, deadline, None)
+        self._done = done
+
+    @property
+    def gone(self) -> bool:
+        return False
+
+    def answered(self, answered: Answered) -> None:  # noqa: ARG002  the interface's
+        self._done()
+
+    def failed(self, problem: Problem) -> None:
+        raise problem
+
+
+def _coalesced(
+    served: ServedModel, rows: Rows, given: list[Probabilities]
+) -> Callable[[], Awaitable[Any]]:
     """Return what sends as many requests at once as there are rows through the queue."""
 
     async def call(*_: object) -> Answered:
@@ -143,15 +164,23 @@ def _coalesced(served: ServedModel, rows: Rows, given: Rows) -> Callable[[], Awa
     queue = Coalescer(call, places=lambda: 2, call_rows=128, queue_rows=4096)
 
     async def all_at_once() -> None:
-        deadline = asyncio.get_running_loop().time() + DEADLINE_S
-        asked = (queue.predict([row], served.features, deadline) for row in rows)
-        await asyncio.gather(*asked)
+        left, finished = len(rows), asyncio.Event()
+
+        def done() -> None:
+            nonlocal left
+            left -= 1
+            if not left:
+                finished.set()
+
+        for row in rows:
+            queue.ask(_Asked(row, served, done))
+        await finished.wait()
 
     return all_at_once
 
 
 def _message(rows: Rows) -> bytes:
-    body = msgspec.json.encode(CallRows(rows))
+    body = packed(rows)
     head = "POST / HTTP/1.1\r\nhost: echo\r\ncontent-type: application/json\r\n"
     return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
 

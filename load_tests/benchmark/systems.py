@@ -164,12 +164,16 @@ _ALL = [
         "/invocations", _mlflow_body, _predictions, "python",
     ),
     System(
-        "echo", "echo on granian", "echo", _python("serve_echo.py", "{port}"),
+        "echo", "echo on the gateway's server", "", _python("serve_echo.py", "{port}"),
+        "/", _instances, None, "echo",
+    ),
+    System(
+        "echo-granian", "echo on granian", "echo", _python("serve_echo_peers.py", "{port}"),
         "/", _instances, None, "echo",
     ),
     System(
         "echo-uvicorn", "echo on uvicorn", "echo",
-        _program("uvicorn", "serve_echo:asgi", *_UVICORN, "--log-level", "warning"),
+        _program("uvicorn", "serve_echo_peers:asgi", *_UVICORN, "--log-level", "warning"),
         "/", _instances, None, "echo",
     ),
 ]  # fmt: skip
@@ -178,6 +182,6 @@ SYSTEMS = {system.name: system for system in _ALL}
 
 DEFAULT = (
     OURS, "mosec", "mosec-onnx", "fastapi", "fastapi-onnx", "bentoml", "bentoml-onnx",
-    "echo", "echo-uvicorn",
+    "echo", "echo-granian", "echo-uvicorn",
 )  # fmt: skip
 """What is measured where PEERS is not set. A full record names all the others as well."""

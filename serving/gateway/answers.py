@@ -1,22 +1,41 @@
 """From probabilities to the answer that a client gets."""
 
-import msgspec
+from typing import Any
 
-from serving.gateway.models import ServedModel
-from serving.gateway.schema import PredictAnswer, Prediction, RangeWarning, Row
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from serving.gateway.models import Probabilities, ServedModel
+from serving.gateway.schema import RangeWarning, Row
 
 _encode = msgspec.json.Encoder().encode
 
 
-def answer(model: ServedModel, rows: list[Row], probabilities: list[list[float]]) -> bytes:
-    """Return the encoded answer for rows and what the model gave for them."""
-    labels = model.labels
+class _Prediction(Struct, frozen=True, gc=False):
+    """A `Prediction`, as its model encodes it quickest."""
+
+    label: str
+    index: int
+    probabilities: Any
+
+
+class _Answer(Struct, frozen=True, gc=False):
+    """A `PredictAnswer`, with the part encoded that is the same in all of them."""
+
+    model: msgspec.Raw
+    predictions: list[_Prediction]
+    warnings: list[RangeWarning] | UnsetType
+
+
+def answer(model: ServedModel, rows: list[Row], probabilities: list[Probabilities]) -> bytes:
+    """Return the encoded `PredictAnswer` for rows and what the model gave for them."""
+    labels, by_label = model.labels, model.by_label
     predictions = []
     for given in probabilities:
         index = given.index(max(given))
-        predictions.append(Prediction(labels[index], index, dict(zip(labels, given, strict=True))))
-    warnings = range_warnings(model, rows) or msgspec.UNSET
-    return _encode(PredictAnswer(model.id, predictions, warnings))
+        predictions.append(_Prediction(labels[index], index, by_label(*given)))
+    warnings = range_warnings(model, rows) or UNSET
+    return _encode(_Answer(model.encoded_id, predictions, warnings))
 
 
 def range_warnings(model: ServedModel, rows: list[Row]) -> list[RangeWarning]:

@@ -1,56 +1,113 @@
-"""The API over RSGI: paths and methods to handlers, handlers' results and problems to answers."""
+"""The API: paths and methods to handlers, handlers' results and problems to responses."""
 
 import asyncio
 import logging
 import re
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from itertools import count
-from typing import NamedTuple
 
 import msgspec
-from granian.rsgi import (  # type: ignore[attr-defined]  # re-exported as they are
-    HTTPProtocol,
-    ProtocolClosed,
-    ProtocolError,
-    Scope,
-)
 
 from serving.gateway import docs_page, openapi
 from serving.gateway.answers import answer
-from serving.gateway.bodies import BodyReader
-from serving.gateway.coalescing import Coalescer
+from serving.gateway.coalescing import Coalescer, Question
+from serving.gateway.http_server import Request
 from serving.gateway.instances import Instances
 from serving.gateway.keys import ApiKeys
+from serving.gateway.models import Answered
 from serving.gateway.problems import (
     INTERNAL_ERROR,
+    INVALID_HEADER,
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
     WRONG_CONTENT_TYPE,
     Problem,
 )
-from serving.gateway.schema import Live, Readiness
+from serving.gateway.schema import Live, Readiness, Row
 from serving.gateway.settings import GatewaySettings
 from serving.gateway.validation import rows_of
 
 log = logging.getLogger(__name__)
 
-_is_request_id = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}").fullmatch
-_is_traceparent = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}").fullmatch
+_is_request_id = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}").fullmatch
+_is_traceparent = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}").fullmatch
+_is_milliseconds = re.compile(rb"[1-9][0-9]{0,8}").fullmatch
 
-JSON = ("content-type", "application/json")
-
-
-class Reply(NamedTuple):
-    """An answer, but for the request's id. `version` is what answered, where a model did."""
-
-    status: int
-    headers: list[tuple[str, str]]
-    body: bytes
-    version: str = ""
+JSON = "content-type: application/json\r\n"
+HTML = "content-type: text/html; charset=utf-8\r\n"
 
 
-Handler = Callable[[Scope, HTTPProtocol], Awaitable[Reply]]
+class Exchange:
+    """A request on its way to its response, in whose headers its id and the version stand."""
+
+    __slots__ = ("_instances", "_request", "id")
+
+    def __init__(self, request: Request, request_id: str, instances: Instances) -> None:
+        self._request = request
+        self._instances = instances
+        self.id = request_id
+
+    @property
+    def gone(self) -> bool:
+        """Whether the client has left."""
+        return self._request.gone
+
+    def reply(self, body: bytes, headers: str = JSON, status: int = 200, version: str = "") -> None:
+        """Send the response. `version` is what answered, where a model did."""
+        version = version or self._instances.version
+        named = f"x-model-version: {version}\r\n" if version else ""
+        self._request.respond(status, f"{headers}x-request-id: {self.id}\r\n{named}", body)
+
+    def refuse(self, problem: Problem) -> None:
+        """Send a problem as the response."""
+        headers = "".join(f"{name}: {value}\r\n" for name, value in problem.headers)
+        kind = "content-type: application/problem+json\r\n"
+        self.reply(problem.body(self.id), kind + headers, problem.kind.status)
+
+    def fail(self) -> None:
+        """Send that this is a defect, and log which: the border, whatever was raised."""
+        log.exception("request %s met a defect", self.id)  # noqa: LOG004  called where it's caught
+        self.refuse(Problem(INTERNAL_ERROR, "This is a defect of the gateway; its log has more."))
+
+
+class Prediction(Question):
+    """A request for a prediction, while it waits."""
+
+    __slots__ = ("_exchange",)
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        rows: list[Row],
+        features: tuple[str, ...],
+        deadline: float,
+        traceparent: str | None,
+    ) -> None:
+        super().__init__(rows, features, deadline, traceparent)
+        self._exchange = exchange
+
+    @property
+    def gone(self) -> bool:
+        """Whether the client has left."""
+        return self._exchange.gone
+
+    def answered(self, answered: Answered) -> None:
+        """Respond with the predictions."""
+        model, probabilities = answered
+        try:
+            body = answer(model, self.rows, probabilities)
+        except Exception:  # noqa: BLE001  it is logged there
+            self._exchange.fail()
+        else:
+            self._exchange.reply(body, version=model.id.version)
+
+    def failed(self, problem: Problem) -> None:
+        """Respond with the reason."""
+        self._exchange.refuse(problem)
+
+
+Handler = Callable[[Request, Exchange], None]
 
 
 class App:
@@ -66,119 +123,107 @@ class App:
             queue_rows=settings.gateway_queue_rows,
         )
         self._max_rows = settings.gateway_max_rows
-        self._bodies = BodyReader(
-            settings.gateway_max_body_bytes, settings.gateway_body_timeout_ms / 1000
-        )
-        self._request_timeout_s = settings.gateway_request_timeout_ms / 1000
+        self._timeout_ms = settings.gateway_request_timeout_ms
         self._time = asyncio.get_running_loop().time
         self._openapi = openapi.document()
         self._request_ids = (f"{run}-{n:06x}" for run in [secrets.token_hex(8)] for n in count())
-        self._routes: dict[str, dict[str, Handler]] = {
-            "/v1/predict": {"POST": self._predict},
-            "/v1/model": {"GET": self._model},
-            "/health/live": {"GET": self._live},
-            "/health/ready": {"GET": self._ready},
-            "/health/started": {"GET": self._started},
-            "/openapi.json": {"GET": self._document},
-            "/docs": {"GET": self._docs},
-            **{path: {"GET": self._docs_file} for path in docs_page.FILES},
+        self._routes: dict[bytes, dict[bytes, Handler]] = {
+            b"/v1/predict": {b"POST": self._predict},
+            b"/v1/model": {b"GET": self._model},
+            b"/health/live": {b"GET": self._live},
+            b"/health/ready": {b"GET": self._ready},
+            b"/health/started": {b"GET": self._started},
+            b"/openapi.json": {b"GET": self._document},
+            b"/docs": {b"GET": self._docs},
+            **{path.encode(): {b"GET": self._docs_file} for path in docs_page.FILES},
         }
 
-    async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
-        """Answer one request."""
-        given = scope.headers.get("x-request-id")
-        request_id = given if given and _is_request_id(given) else next(self._request_ids)
+    def __call__(self, request: Request) -> None:
+        """Answer one request, now or later."""
+        given = request.headers.get(b"x-request-id")
+        request_id = given.decode() if given and _is_request_id(given) else next(self._request_ids)
+        exchange = Exchange(request, request_id, self._instances)
         try:
-            reply = await self._handler(scope)(scope, protocol)
+            self._handler(request)(request, exchange)
         except Problem as problem:
-            reply = _problem_reply(problem, request_id)
-        except (ProtocolError, ProtocolClosed):
-            return  # the client left before it had sent its request
-        except Exception:  # the border: whatever it is, the client gets an answer, the log a trace
-            log.exception("request %s met a defect", request_id)
-            defect = Problem(INTERNAL_ERROR, "This is a defect of the gateway; its log has more.")
-            reply = _problem_reply(defect, request_id)
-        reply.headers.append(("x-request-id", request_id))
-        if version := reply.version or self._instances.version:
-            reply.headers.append(("x-model-version", version))
-        protocol.response_bytes(reply.status, reply.headers, reply.body)
+            exchange.refuse(problem)
+        except Exception:  # noqa: BLE001  it is logged there
+            exchange.fail()
 
-    def _handler(self, scope: Scope) -> Handler:
-        methods = self._routes.get(scope.path)
+    def _handler(self, request: Request) -> Handler:
+        if request.fault is not None:
+            raise request.fault
+        methods = self._routes.get(request.path)
         if methods is None:
             raise Problem(NOT_FOUND, "The paths are listed in /openapi.json.")
-        handler = methods.get("GET" if scope.method == "HEAD" else scope.method)
+        handler = methods.get(b"GET" if request.method == b"HEAD" else request.method)
         if handler is not None:
             return handler
-        allowed = ", ".join([*methods, *(["HEAD"] if "GET" in methods else []), "OPTIONS"])
-        if scope.method == "OPTIONS":
-            return _options(allowed)
+        names = [*methods, *([b"HEAD"] if b"GET" in methods else []), b"OPTIONS"]
+        allowed = b", ".join(names).decode()
+        if request.method == b"OPTIONS":
+            return lambda _, exchange: exchange.reply(b"", f"allow: {allowed}\r\n", 204)
         raise Problem(METHOD_NOT_ALLOWED, f"Allowed: {allowed}.", headers=[("allow", allowed)])
 
-    async def _predict(self, scope: Scope, protocol: HTTPProtocol) -> Reply:
-        headers = scope.headers
-        self._keys.check(headers.get("authorization"))
-        content_type = headers.get("content-type", "")
-        if content_type != "application/json":
+    def _predict(self, request: Request, exchange: Exchange) -> None:
+        headers = request.headers
+        self._keys.check(headers.get(b"authorization"))
+        content_type = headers.get(b"content-type", b"")
+        if content_type != b"application/json":
             _check_content_type(content_type)
-        body = await self._bodies.read(scope, protocol)
+        deadline = self._time() + self._timeout_s(headers.get(b"request-timeout-ms"))
         features = self._instances.model.features
-        rows = rows_of(body, features, self._max_rows)
-        traceparent = headers.get("traceparent")
-        if traceparent and not _is_traceparent(traceparent):
-            traceparent = None
-        deadline = self._time() + self._request_timeout_s
-        model, probabilities = await self._coalescer.predict(rows, features, deadline, traceparent)
-        return Reply(200, [JSON], answer(model, rows, probabilities), model.id.version)
+        rows = rows_of(request.body, features, self._max_rows)
+        trace = headers.get(b"traceparent")
+        traceparent = trace.decode() if trace and _is_traceparent(trace) else None
+        self._coalescer.ask(Prediction(exchange, rows, features, deadline, traceparent))
 
-    async def _model(self, scope: Scope, _: HTTPProtocol) -> Reply:
-        self._keys.check(scope.headers.get("authorization"))
+    def _timeout_s(self, given: bytes | None) -> float:
+        """Return how long the client waits: the setting is the default, and the most."""
+        if given is None:
+            return self._timeout_ms / 1000
+        if not _is_milliseconds(given):
+            detail = "`Request-Timeout-Ms` is a whole number of milliseconds above 0."
+            raise Problem(INVALID_HEADER, detail)
+        return min(int(given), self._timeout_ms) / 1000
+
+    def _model(self, request: Request, exchange: Exchange) -> None:
+        self._keys.check(request.headers.get(b"authorization"))
         model = self._instances.model
-        return Reply(200, [JSON], model.raw, model.id.version)
+        exchange.reply(model.raw, version=model.id.version)
 
-    async def _live(self, *_: object) -> Reply:
-        return Reply(200, [JSON], msgspec.json.encode(Live()))
+    def _live(self, _: Request, exchange: Exchange) -> None:
+        exchange.reply(msgspec.json.encode(Live()))
 
-    async def _ready(self, *_: object) -> Reply:
-        return self._readiness(bool(self._instances.ready))
+    def _ready(self, _: Request, exchange: Exchange) -> None:
+        self._readiness(exchange, bool(self._instances.ready))
 
-    async def _started(self, *_: object) -> Reply:
-        return self._readiness(self._instances.was_ready)
+    def _started(self, _: Request, exchange: Exchange) -> None:
+        self._readiness(exchange, self._instances.was_ready)
 
-    def _readiness(self, ready: bool) -> Reply:
+    def _readiness(self, exchange: Exchange, ready: bool) -> None:
         state = Readiness(
             "ready" if ready else "not ready",
             self._instances.generation,
             len(self._instances.ready),
         )
-        headers = [JSON] if ready else [JSON, ("retry-after", "1")]
-        return Reply(200 if ready else 503, headers, msgspec.json.encode(state))
+        headers = JSON if ready else f"{JSON}retry-after: 1\r\n"
+        exchange.reply(msgspec.json.encode(state), headers, 200 if ready else 503)
 
-    async def _document(self, *_: object) -> Reply:
-        return Reply(200, [JSON], self._openapi)
+    def _document(self, _: Request, exchange: Exchange) -> None:
+        exchange.reply(self._openapi)
 
-    async def _docs(self, *_: object) -> Reply:
-        return Reply(200, [("content-type", "text/html; charset=utf-8")], docs_page.PAGE)
+    def _docs(self, _: Request, exchange: Exchange) -> None:
+        exchange.reply(docs_page.PAGE, HTML)
 
-    async def _docs_file(self, scope: Scope, _: HTTPProtocol) -> Reply:
-        path, content_type = docs_page.FILES[scope.path]
-        headers = [("content-type", content_type), ("cache-control", "max-age=86400")]
-        return Reply(200, headers, path.read_bytes())
-
-
-def _options(allowed: str) -> Handler:
-    async def handler(*_: object) -> Reply:
-        return Reply(204, [("allow", allowed)], b"")
-
-    return handler
+    def _docs_file(self, request: Request, exchange: Exchange) -> None:
+        path, content_type = docs_page.FILES[request.path.decode()]
+        headers = f"content-type: {content_type}\r\ncache-control: max-age=86400\r\n"
+        exchange.reply(path.read_bytes(), headers)
 
 
-def _problem_reply(problem: Problem, request_id: str) -> Reply:
-    headers = [("content-type", "application/problem+json"), *problem.headers]
-    return Reply(problem.kind.status, headers, problem.body(request_id))
-
-
-def _check_content_type(content_type: str) -> None:
+def _check_content_type(given: bytes) -> None:
+    content_type = given.decode("latin-1")
     media_type, _, parameters = content_type.lower().partition(";")
     charset = parameters.strip().removeprefix("charset=").strip('"')
     if media_type.strip() != "application/json" or charset not in ("", "utf-8"):

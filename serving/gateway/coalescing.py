@@ -4,10 +4,14 @@ A call costs about the same for one row as for a hundred, so what waits while ca
 goes into the next one together. Nothing waits for a timer: a request that finds a free place for a
 call leaves at once (with what came in the same turn of the event loop). All rows of a request are
 in one call, so they are answered by one release.
+
+It calls back instead of being awaited: a task and a future for each request would be a quarter of
+the gateway's time.
 """
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import chain
@@ -24,28 +28,38 @@ from serving.gateway.schema import Row
 Call = Callable[[list[Row], Sequence[str], float, str | None], Awaitable[Answered]]
 
 SWEEP_S = 0.05  # how late a passed deadline may be noticed
+_LEARNING = 0.1  # what the latest call weighs in the expected duration of the next
 
 log = logging.getLogger(__name__)
 
 
-class Waiting:
-    """The rows of one request, and its answer to come."""
+class Question(ABC):
+    """The rows of one request; `answered` or `failed` is called once, unless nobody waits."""
 
-    __slots__ = ("answer", "deadline", "features", "rows", "traceparent")
+    __slots__ = ("deadline", "features", "rows", "settled", "traceparent")
 
     def __init__(
-        self,
-        rows: list[Row],
-        features: Sequence[str],
-        deadline: float,
-        traceparent: str | None,
-        answer: "asyncio.Future[Answered]",
+        self, rows: list[Row], features: Sequence[str], deadline: float, traceparent: str | None
     ) -> None:
+        """Take rows, the features in their order, and the deadline on the event loop's clock."""
         self.rows = rows
         self.features = features
         self.deadline = deadline
         self.traceparent = traceparent
-        self.answer = answer
+        self.settled = False
+
+    @property
+    @abstractmethod
+    def gone(self) -> bool:
+        """Whether nobody waits for the answer any more."""
+
+    @abstractmethod
+    def answered(self, answered: Answered) -> None:
+        """Take the answer; must not raise."""
+
+    @abstractmethod
+    def failed(self, problem: Problem) -> None:
+        """Take the reason why there is none; must not raise."""
 
 
 class Coalescer:
@@ -67,37 +81,44 @@ class Coalescer:
         self._places = places
         self._call_rows = call_rows
         self._queue_rows = queue_rows
-        self._queue: deque[Waiting] = deque()
+        self._queue: deque[Question] = deque()
         self._queued_rows = 0
-        self._calls: dict[asyncio.Task[None], list[Waiting]] = {}
+        self._calls: dict[asyncio.Task[None], list[Question]] = {}
+        self._call_s = 0.0
         self._dispatch_due = False
         self._sweep_due = False
 
-    async def predict(
-        self,
-        rows: list[Row],
-        features: Sequence[str],
-        deadline: float,
-        traceparent: str | None = None,
-    ) -> Answered:
-        """Wait for the answer to the rows of one request.
+    def ask(self, question: Question) -> None:
+        """Let a question wait for its call.
 
         Raises:
-            Problem: the queue is full, the deadline passed, or the call failed.
+            Problem: it can't be answered in time, so it is not even tried.
         """
-        if self._queue and self._queued_rows + len(rows) > self._queue_rows:
-            raise Problem(OVERLOADED, f"{self._queued_rows} rows are waiting already.")
-        loop = asyncio.get_running_loop()
-        waiting = Waiting(rows, features, deadline, traceparent, loop.create_future())
-        self._queue.append(waiting)
-        self._queued_rows += len(rows)
+        rows = len(question.rows)
+        if self._queue:
+            self._check_room(rows, question.deadline)
+        self._queue.append(question)
+        self._queued_rows += rows
         if not self._dispatch_due:
             self._dispatch_due = True
-            loop.call_soon(self._dispatch)
+            asyncio.get_running_loop().call_soon(self._dispatch)
         if not self._sweep_due:
             self._sweep_due = True
-            loop.call_later(SWEEP_S, self._sweep)
-        return await waiting.answer
+            asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
+
+    def _check_room(self, rows: int, deadline: float) -> None:
+        """Refuse what is too much, and what would not be answered before its deadline.
+
+        It waits for the calls that are under way and for those that hold what waits already. The
+        estimate is on the early side: who is let in and then misses the deadline has cost model
+        time for nothing.
+        """
+        if self._queued_rows + rows > self._queue_rows:
+            raise Problem(OVERLOADED, f"{self._queued_rows} rows are waiting already.")
+        calls_before = self._queued_rows / self._call_rows / max(1, self._places())
+        wait_s = (calls_before + 1) * self._call_s
+        if asyncio.get_running_loop().time() + wait_s > deadline:
+            raise Problem(OVERLOADED, f"It would take {wait_s:.1f} s, which is too late.")
 
     def _dispatch(self) -> None:
         """Start calls while there are free places and something waits."""
@@ -109,40 +130,44 @@ class Coalescer:
                 self._calls[task] = batch
                 task.add_done_callback(self._finish)
 
-    def _take(self) -> list[Waiting]:
+    def _take(self) -> list[Question]:
         """Take from the queue what the next call holds: the oldest that have the same features."""
-        batch: list[Waiting] = []
+        batch: list[Question] = []
         rows = 0
         while self._queue:
-            waiting = self._queue[0]
-            if not waiting.answer.done():  # else the client left, or its deadline passed
+            question = self._queue[0]
+            if not (question.settled or question.gone):
                 if batch and (
-                    rows + len(waiting.rows) > self._call_rows
-                    or waiting.features != batch[0].features
+                    rows + len(question.rows) > self._call_rows
+                    or question.features != batch[0].features
                 ):
                     break
-                batch.append(waiting)
-                rows += len(waiting.rows)
+                batch.append(question)
+                rows += len(question.rows)
             self._queue.popleft()
-            self._queued_rows -= len(waiting.rows)
+            self._queued_rows -= len(question.rows)
         return batch
 
-    async def _run(self, batch: list[Waiting]) -> None:
-        """Make one call, and hand each request its own rows of the answer."""
+    async def _run(self, batch: list[Question]) -> None:
+        """Make one call, and hand each question its own rows of the answer."""
         first = batch[0]
-        rows = first.rows if len(batch) == 1 else [row for waiting in batch for row in waiting.rows]
-        deadline = max(waiting.deadline for waiting in batch)
+        rows = first.rows if len(batch) == 1 else [row for asked in batch for row in asked.rows]
+        deadline = max(question.deadline for question in batch)
+        time = asyncio.get_running_loop().time
+        began = time()
         try:
             model, given = await self._call(rows, first.features, deadline, first.traceparent)
         except Problem as problem:
-            for waiting in batch:
-                _fail(waiting, problem)
+            for question in batch:
+                _fail(question, problem)
             return
+        self._call_s += (time() - began - self._call_s) * _LEARNING
         start = 0
-        for waiting in batch:
-            end = start + len(waiting.rows)
-            if not waiting.answer.done():
-                waiting.answer.set_result(Answered(model, given[start:end]))
+        for question in batch:
+            end = start + len(question.rows)
+            if not question.settled:
+                question.settled = True
+                question.answered(Answered(model, given[start:end]))
             start = end
 
     def _finish(self, task: "asyncio.Task[None]") -> None:
@@ -150,8 +175,8 @@ class Coalescer:
         batch = self._calls.pop(task)
         if not task.cancelled() and (defect := task.exception()) is not None:
             log.error("a call ended in a defect", exc_info=defect)
-            for waiting in batch:
-                _fail(waiting, Problem(INTERNAL_ERROR, "The gateway failed to make the call."))
+            for question in batch:
+                _fail(question, Problem(INTERNAL_ERROR, "The gateway failed to make the call."))
         self._dispatch()
 
     def _sweep(self) -> None:
@@ -161,15 +186,16 @@ class Coalescer:
             return
         loop = asyncio.get_running_loop()
         now = loop.time()
-        for waiting in self._queue:
-            if waiting.deadline <= now:
-                _fail(waiting, Problem(OVERLOADED, "The request waited until its deadline."))
-        for waiting in chain.from_iterable(self._calls.values()):
-            if waiting.deadline <= now:
-                _fail(waiting, Problem(DEADLINE_EXCEEDED, "The call took until the deadline."))
+        for question in self._queue:
+            if question.deadline <= now:
+                _fail(question, Problem(OVERLOADED, "The request waited until its deadline."))
+        for question in chain.from_iterable(self._calls.values()):
+            if question.deadline <= now:
+                _fail(question, Problem(DEADLINE_EXCEEDED, "The call took until the deadline."))
         loop.call_later(SWEEP_S, self._sweep)
 
 
-def _fail(waiting: Waiting, problem: Problem) -> None:
-    if not waiting.answer.done():
-        waiting.answer.set_exception(problem)
+def _fail(question: Question, problem: Problem) -> None:
+    if not question.settled:
+        question.settled = True
+        question.failed(problem)

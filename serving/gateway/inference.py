@@ -2,10 +2,13 @@
 
 InferenceError
 ├── InferenceUnreachable    no connection, or it broke before the answer
-├── InferenceBusy           502 or 503: it can't now, another instance may
+├── InferenceBusy           502, 503 or 504: it can't now or in time, another instance may
 └── InferenceFailed         anything else that is no answer
 """
 
+import struct
+from itertools import chain
+from math import isfinite
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -13,7 +16,7 @@ import msgspec
 
 from artifacts.errors import IrisError, SettingsError
 from serving.gateway.connection import Connection, ConnectionLost, Response
-from serving.gateway.models import ReleaseId, ServedModel
+from serving.gateway.models import Probabilities, ReleaseId, ServedModel
 from serving.gateway.schema import Row
 
 
@@ -33,21 +36,15 @@ class InferenceFailed(InferenceError):
     """The instance answered with an error, or with something that is no answer."""
 
 
-class Rows(msgspec.Struct):
-    """The body of a call."""
-
-    rows: list[Row]
-
-
-class Probabilities(NamedTuple):
+class Given(NamedTuple):
     """What a call gave, and the release that gave it."""
 
-    rows: list[list[float]]
+    probabilities: list[Probabilities]
     release: ReleaseId
 
 
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(list[list[float]]).decode
+FLOATS = "application/octet-stream"
+"""A table as bytes, row by row: float64, little-endian. 64 rows take a tenth of JSON's time."""
 
 
 class Inference:
@@ -65,21 +62,29 @@ class Inference:
         self._idle: list[Connection] = []
         self._closed = False
 
-    async def predict(self, rows: list[Row], traceparent: str | None) -> Probabilities:
-        """Return the probabilities of each row.
+    async def predict(self, rows: list[Row], timeout_s: float, traceparent: str | None) -> Given:
+        """Return the probabilities of each row, of all of which as many are in each.
+
+        Args:
+            rows: as many values in each as the model has features.
+            timeout_s: how long the answer is waited for, for the instance to know.
+            traceparent: the trace that the call belongs to.
 
         Raises:
             InferenceError: there is no answer.
         """
-        response = await self._request("POST", "/predict", _encode(Rows(rows)), traceparent)
+        headers = f"content-type: {FLOATS}\r\nrequest-timeout-ms: {int(timeout_s * 1000)}\r\n"
+        if traceparent:
+            headers += f"traceparent: {traceparent}\r\n"
+        response = await self._request("POST", "/predict", headers, packed(rows))
         _check(response)
+        return Given(self._probabilities(response.body, len(rows)), _release(response))
+
+    def _probabilities(self, body: bytes, rows: int) -> list[Probabilities]:
         try:
-            probabilities = _decode(response.body)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise InferenceFailed(f"{self.url} answered no probabilities: {error}") from None
-        if len(probabilities) != len(rows):
-            raise InferenceFailed(f"{self.url} answered {len(probabilities)} rows to {len(rows)}")
-        return Probabilities(probabilities, _release(response))
+            return unpacked(body, rows)
+        except ValueError as error:
+            raise InferenceFailed(f"{self.url} answered {error}") from None
 
     async def describe(self) -> ServedModel:
         """Return the release that the instance serves.
@@ -112,15 +117,10 @@ class Inference:
         self._idle.clear()
 
     async def _request(
-        self, method: str, path: str, body: bytes = b"", traceparent: str | None = None
+        self, method: str, path: str, headers: str = "", body: bytes = b""
     ) -> Response:
-        head = (
-            f"{method} {path} HTTP/1.1\r\n{self._host_header}"
-            f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
-        )
-        if traceparent:
-            head += f"traceparent: {traceparent}\r\n"
-        message = head.encode() + b"\r\n" + body
+        start = f"{method} {path} HTTP/1.1\r\n{self._host_header}"
+        message = f"{start}{headers}content-length: {len(body)}\r\n\r\n".encode() + body
         while self._idle:
             connection = self._idle.pop()
             if connection.usable:
@@ -142,11 +142,31 @@ class Inference:
         return response
 
 
+def packed(rows: list[Row]) -> bytes:
+    """Return rows as the body of a call."""
+    return struct.pack(f"<{len(rows) * len(rows[0])}d", *chain.from_iterable(rows))
+
+
+def unpacked(body: bytes, rows: int) -> list[Probabilities]:
+    """Return what the body of an answer holds for so many rows.
+
+    Raises:
+        ValueError: it is no table of as many rows, or holds what is no number.
+    """
+    width, rest = divmod(len(body), 8 * rows)
+    if rest or not width:
+        raise ValueError(f"{len(body)} bytes, which are no table of {rows} rows")
+    values = struct.unpack(f"<{width * rows}d", body)
+    if not all(map(isfinite, values)):
+        raise ValueError("probabilities that are no numbers")
+    return [values[start : start + width] for start in range(0, len(values), width)]
+
+
 def _check(response: Response) -> None:
     if response.status == 200:
         return
     what = f"status {response.status}: {response.body[:200].decode(errors='replace')}"
-    raise InferenceBusy(what) if response.status in (502, 503) else InferenceFailed(what)
+    raise InferenceBusy(what) if response.status in (502, 503, 504) else InferenceFailed(what)
 
 
 def _release(response: Response) -> ReleaseId:

@@ -43,7 +43,7 @@ class Instance:
             self.inference.close()
 
     async def predict(
-        self, rows: list[Row], features: Sequence[str], traceparent: str | None
+        self, rows: list[Row], features: Sequence[str], timeout_s: float, traceparent: str | None
     ) -> Answered:
         """Return what this instance gives for the rows, with the very release that gave it.
 
@@ -52,7 +52,7 @@ class Instance:
         """
         self.in_flight += 1
         try:
-            given = await self.inference.predict(rows, traceparent)
+            given = await self.inference.predict(rows, timeout_s, traceparent)
             if self.model is None or self.model.release != given.release:
                 self.model = await self.inference.describe()
         except InferenceUnreachable as error:
@@ -63,10 +63,9 @@ class Instance:
         model = self.model
         if model.release != given.release or model.features != features:
             raise InferenceBusy(f"{self.inference.url} changed its release during the call")
-        width = len(model.labels)
-        if any(len(probabilities) != width for probabilities in given.rows):
+        if len(given.probabilities[0]) != len(model.labels):
             raise InferenceFailed(f"{self.inference.url} gave no probability for each label")
-        return Answered(model, given.rows)
+        return Answered(model, given.probabilities)
 
     async def _probe(self) -> None:
         try:

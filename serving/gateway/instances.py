@@ -109,12 +109,12 @@ class Instances:
         """
         try:
             async with asyncio.timeout_at(deadline):
-                return await self._predict_on_any(rows, features, traceparent)
+                return await self._predict_on_any(rows, features, deadline, traceparent)
         except (InferenceError, TimeoutError) as error:
             raise _problem(error) from None
 
     async def _predict_on_any(
-        self, rows: list[Row], features: Sequence[str], traceparent: str | None
+        self, rows: list[Row], features: Sequence[str], deadline: float, traceparent: str | None
     ) -> Answered:
         """Ask one instance after the other, until one can answer."""
         tried: list[Instance] = []
@@ -122,7 +122,8 @@ class Instances:
         while (instance := self._next(features, tried)) is not None:
             tried.append(instance)
             try:
-                return await instance.predict(rows, features, traceparent)
+                timeout_s = deadline - asyncio.get_running_loop().time()
+                return await instance.predict(rows, features, timeout_s, traceparent)
             except (InferenceUnreachable, InferenceBusy) as error:
                 failure = error
         raise failure

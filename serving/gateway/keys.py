@@ -41,7 +41,7 @@ class ApiKeys:
             raise SettingsError(f"GATEWAY_API_KEYS_FILE={path!r} holds no key: nobody could call")
         return cls(digests)
 
-    def check(self, authorization: str | None) -> None:
+    def check(self, authorization: bytes | None) -> None:
         """Let a request pass that carries a known key as `Authorization: Bearer <key>`.
 
         Raises:
@@ -49,10 +49,10 @@ class ApiKeys:
         """
         if not self._digests:
             return
-        scheme, _, key = (authorization or "").partition(" ")
-        digest = hashlib.sha256(key.strip().encode()).hexdigest()
+        scheme, _, key = (authorization or b"").partition(b" ")
+        digest = hashlib.sha256(key.strip()).hexdigest()
         matches = [hmac.compare_digest(digest, known) for known in self._digests.values()]
-        if scheme.lower() != "bearer" or not any(matches):
+        if scheme.lower() != b"bearer" or not any(matches):
             raise Problem(
                 UNAUTHORIZED,
                 "Send a known key as `Authorization: Bearer <key>`.",

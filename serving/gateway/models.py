@@ -1,12 +1,16 @@
 """What the gateway knows of a release: only what an inference instance told it."""
 
+from collections.abc import Callable
 from math import inf
 from typing import NamedTuple
 
 import msgspec
 from msgspec import UNSET
 
-from serving.gateway.schema import ModelDescription, ModelId, Row
+from serving.gateway.schema import ModelDescription, ModelId
+
+Probabilities = tuple[float, ...]
+"""Of one row, in the order of the model's labels."""
 
 
 class ReleaseId(NamedTuple):
@@ -30,6 +34,9 @@ class ServedModel:
         self.id = ModelId(description.name, description.version, description.sha256)
         self.release = ReleaseId(description.version, description.sha256)
         self.labels = description.labels
+        self.encoded_id = msgspec.Raw(msgspec.json.encode(self.id))
+        self.by_label = _by_label(description.labels)
+        """Makes of probabilities, in the order of the labels, an object with a field for each."""
         self.features = tuple(feature.name for feature in description.features)
         self.ranges = [
             (
@@ -41,8 +48,14 @@ class ServedModel:
         ]
 
 
+def _by_label(labels: list[str]) -> Callable[..., msgspec.Struct]:
+    """Return the type of the probabilities: a struct is encoded in half the time of a dict."""
+    fields = [(f"p{i}", float, msgspec.field(name=label)) for i, label in enumerate(labels)]
+    return msgspec.defstruct("Probabilities", fields, frozen=True, gc=False)
+
+
 class Answered(NamedTuple):
     """The probabilities of some rows, and the release that gave them."""
 
     model: ServedModel
-    probabilities: list[Row]
+    probabilities: list[Probabilities]

@@ -8,17 +8,11 @@ from typing import Any
 import msgspec
 
 from serving.gateway.problems import (
-    BODY_TIMEOUT,
-    BODY_TOO_LARGE,
-    DEADLINE_EXCEEDED,
-    INFERENCE_FAILED,
-    INTERNAL_ERROR,
-    INVALID_JSON,
-    INVALID_ROWS,
+    METHOD_NOT_ALLOWED,
+    NOT_FOUND,
     NOT_READY,
-    OVERLOADED,
+    PROBLEM_TYPES,
     UNAUTHORIZED,
-    WRONG_CONTENT_TYPE,
     ProblemType,
 )
 from serving.gateway.schema import (
@@ -31,19 +25,15 @@ from serving.gateway.schema import (
 )
 
 TYPES = (PredictRequest, PredictAnswer, ModelDescription, Live, Readiness, ProblemDetails)
-PREDICT_PROBLEMS = (
-    INVALID_JSON,
-    UNAUTHORIZED,
-    BODY_TIMEOUT,
-    BODY_TOO_LARGE,
-    WRONG_CONTENT_TYPE,
-    INVALID_ROWS,
-    INTERNAL_ERROR,
-    INFERENCE_FAILED,
-    NOT_READY,
-    OVERLOADED,
-    DEADLINE_EXCEEDED,
+PREDICT_PROBLEMS = tuple(
+    kind for kind in PROBLEM_TYPES if kind not in (NOT_FOUND, METHOD_NOT_ALLOWED)
 )
+TIMEOUT = {
+    "name": "Request-Timeout-Ms",
+    "in": "header",
+    "description": "How long the client waits, in milliseconds; a setting is the most.",
+    "schema": {"type": "integer", "minimum": 1},
+}
 
 
 def document() -> bytes:
@@ -57,6 +47,7 @@ def document() -> bytes:
     predict = {
         "operationId": "predict",
         "summary": "Classify flowers",
+        "parameters": [TIMEOUT],
         "requestBody": body,
         "responses": _responses(predictions, of[PredictAnswer], PREDICT_PROBLEMS),
         "security": [{}, {"key": []}],

@@ -24,6 +24,8 @@ class ProblemType(msgspec.Struct, frozen=True):
         return f"{PAGE}#{self.name}"
 
 
+INVALID_HTTP = ProblemType("invalid-http", 400, "The request is not HTTP/1.1")
+INVALID_HEADER = ProblemType("invalid-header", 400, "A header has no valid value")
 INVALID_JSON = ProblemType("invalid-json", 400, "The body is not JSON")
 UNAUTHORIZED = ProblemType("unauthorized", 401, "The API key is missing or unknown")
 NOT_FOUND = ProblemType("not-found", 404, "There is nothing at this path")
@@ -32,6 +34,7 @@ BODY_TIMEOUT = ProblemType("body-timeout", 408, "The body did not arrive in time
 BODY_TOO_LARGE = ProblemType("body-too-large", 413, "The body is too large")
 WRONG_CONTENT_TYPE = ProblemType("wrong-content-type", 415, "The body must be application/json")
 INVALID_ROWS = ProblemType("invalid-rows", 422, "The request holds faults")
+HEAD_TOO_LARGE = ProblemType("head-too-large", 431, "The headers are too large")
 INTERNAL_ERROR = ProblemType("internal-error", 500, "The gateway has a defect")
 INFERENCE_FAILED = ProblemType("inference-failed", 502, "The inference service failed", 1)
 NOT_READY = ProblemType("not-ready", 503, "No inference instance is ready", 2)
@@ -39,6 +42,8 @@ OVERLOADED = ProblemType("overloaded", 503, "There is more work than can be done
 DEADLINE_EXCEEDED = ProblemType("deadline-exceeded", 504, "The answer did not come in time", 1)
 
 PROBLEM_TYPES = (
+    INVALID_HTTP,
+    INVALID_HEADER,
     INVALID_JSON,
     UNAUTHORIZED,
     NOT_FOUND,
@@ -47,6 +52,7 @@ PROBLEM_TYPES = (
     BODY_TOO_LARGE,
     WRONG_CONTENT_TYPE,
     INVALID_ROWS,
+    HEAD_TOO_LARGE,
     INTERNAL_ERROR,
     INFERENCE_FAILED,
     NOT_READY,

@@ -27,10 +27,10 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     gateway_max_body_bytes: Count = 256 * 1024
     """The most bytes that a request's body may have."""
     gateway_body_timeout_ms: Count = 10_000
-    """How long a client may take to send head, and then body."""
+    """How long a client may take to send a request, and to read a response."""
     gateway_request_timeout_ms: Count = 5_000
-    """How long a valid request may wait for its answer."""
-    gateway_call_rows: Count = 128
+    """How long a valid request may wait for its answer, and the most that a client may ask for."""
+    gateway_call_rows: Count = 1024
     """The most rows that coalescing puts in one call. A larger request is one call of its own."""
     gateway_calls_in_flight: Count = 2
     """The most calls at a time to one inference instance."""

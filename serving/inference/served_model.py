@@ -1,5 +1,6 @@
 """The model that a process serves, and the release it belongs to."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -62,6 +63,42 @@ class ServedModel:
         if not np.isfinite(rows).all():
             raise ValueError("expected finite numbers")
         return rows.astype(np.float64, copy=False)
+
+    def timed(self, rows: NDArray[np.float64], deadline: float) -> NDArray[np.float64]:
+        """Return the rows, each with its deadline in a last column.
+
+        So the deadlines go through the batcher, which knows arrays only.
+
+        Args:
+            rows: shape (n, features).
+            deadline: when their caller stops waiting, on the monotonic clock, in seconds.
+
+        Returns:
+            Shape (n, features + 1).
+        """
+        timed = np.empty((len(rows), rows.shape[1] + 1))
+        timed[:, :-1] = rows
+        timed[:, -1] = deadline
+        return timed
+
+    def predict_timed(self, timed: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the probabilities of rows that have their deadlines in a last column.
+
+        Rows that nobody waits for any more cost the model nothing: theirs are NaN.
+
+        Args:
+            timed: shape (n, features + 1).
+
+        Returns:
+            Shape (n, classes).
+        """
+        rows, in_time = timed[:, :-1], timed[:, -1] > time.monotonic()
+        if in_time.all():
+            return self.model.predict(np.ascontiguousarray(rows))
+        probabilities = np.full((len(rows), len(self.model.card.labels)), np.nan)
+        if in_time.any():
+            probabilities[in_time] = self.model.predict(rows[in_time])
+        return probabilities
 
 
 def load_served_model(path: Path, environ: Mapping[str, str]) -> ServedModel:

@@ -1,55 +1,26 @@
-"""The limit: the body that was sent, sent back.
-
-Run as a script, on granian embedded in a uvloop, as our gateway; `asgi` is for uvicorn.
-"""
+"""The limit: the body that was sent, sent back by the gateway's own HTTP server."""
 
 import asyncio
 import sys
-from typing import Any
 
-JSON = [("content-type", "application/json")]
-JSON_BYTES = [(b"content-type", b"application/json")]
+import uvloop
 
+from serving.gateway.http_server import HttpServer, Limits, Request
 
-async def rsgi(_: Any, protocol: Any) -> None:
-    """Answer one request on granian."""
-    protocol.response_bytes(200, JSON, await protocol())
-
-
-async def asgi(scope: Any, receive: Any, send: Any) -> None:
-    """Answer one request on uvicorn."""
-    if scope["type"] != "http":
-        return
-    body, more = b"", True
-    while more:
-        message = await receive()
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-    await send({"type": "http.response.start", "status": 200, "headers": JSON_BYTES})
-    await send({"type": "http.response.body", "body": body})
+JSON = "content-type: application/json\r\n"
 
 
 async def serve(port: int) -> None:
     """Serve until the process is ended."""
-    from granian.constants import HTTPModes, Interfaces
-    from granian.server.embed import Server
+    server = HttpServer(_echo, Limits(body_bytes=2**20, timeout_s=10.0, connections=4096))
+    await server.start("127.0.0.1", port)
+    await asyncio.Event().wait()
 
-    server = Server(
-        rsgi,
-        address="127.0.0.1",
-        port=port,
-        interface=Interfaces.RSGI,
-        http=HTTPModes.http1,
-        websockets=False,
-        backlog=2048,
-        backpressure=65_536,
-        log_enabled=False,
-    )
-    await server.serve()
+
+def _echo(request: Request) -> None:
+    request.respond(200, JSON, request.body)
 
 
 if __name__ == "__main__":
-    import uvloop
-
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(int(sys.argv[1])))

@@ -115,9 +115,30 @@ class GatewayProgram(Program):
 
         wait_until(ready, f"the gateway is ready (generation {generation})")
 
+    def port_when_ready(self) -> int:
+        """Wait until it is ready, and return its port."""
+        self.wait_ready()
+        return self.port
+
+    def listens(self) -> bool:
+        """Whether it accepts connections."""
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
     def predict(self, *rows: Any, **options: Any) -> httpx.Response:
         """Ask for a prediction of the rows."""
         return httpx.post(f"{self.url}/v1/predict", json={"instances": rows}, **options)
+
+
+def raw(gateway: GatewayProgram, *parts: bytes) -> bytes:
+    """Send bytes over a plain connection, and return all that comes until it is closed."""
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=15) as connection:
+        for part in parts:
+            connection.sendall(part)
+        got = b""
+        while chunk := connection.recv(65536):
+            got += chunk
+        return got
 
 
 def write_instances(file: Path, generation: int, *upstreams: UpstreamProgram) -> None:

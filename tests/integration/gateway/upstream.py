@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import os
 import signal
+import struct
 import sys
 
 import msgspec
@@ -24,6 +25,7 @@ class Behaviour(msgspec.Struct):
     status: int = 200
     ready: bool = True
     body: str = ""
+    probabilities: list[float] = []
     hang_up: bool = False
 
 
@@ -36,6 +38,7 @@ class Upstream:
         self.behaviour = Behaviour()
         self.calls: list[int] = []
         self.traces: list[str] = []
+        self.timeouts: list[int] = []
         self.open: set[asyncio.StreamWriter] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -54,7 +57,7 @@ class Upstream:
                 writer.write(
                     f"HTTP/1.1 {status} X\r\ncontent-length: {len(content)}\r\n"
                     f"x-model-version: {self.version}\r\nx-model-sha256: {self.sha256}\r\n"
-                    "content-type: application/json\r\n\r\n".encode()
+                    "content-type: application/octet-stream\r\n\r\n".encode()
                     + content
                 )
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -70,14 +73,16 @@ class Upstream:
         if path == "/control":
             if method == "POST":
                 self.behaviour = msgspec.json.decode(body, type=Behaviour)
-            return 200, msgspec.json.encode({"calls": self.calls, "traces": self.traces})
+            asked = {"calls": self.calls, "traces": self.traces, "timeouts": self.timeouts}
+            return 200, msgspec.json.encode(asked)
         if path.startswith("/health/"):
             return (200 if self.behaviour.ready else 503), b"{}"
         if path == "/v1/model":
             return 200, msgspec.json.encode(self.description())
-        rows = msgspec.json.decode(body)["rows"]
+        rows = list(struct.iter_unpack("<4d", body))
         self.calls.append(len(rows))
         self.traces.append(headers.get("traceparent", ""))
+        self.timeouts.append(int(headers["request-timeout-ms"]))
         behaviour = self.behaviour
         if behaviour.delay_s:
             await asyncio.sleep(behaviour.delay_s)
@@ -85,8 +90,9 @@ class Upstream:
             return None
         if behaviour.body:
             return behaviour.status, behaviour.body.encode()
-        probabilities = [[row[0] / 1000, 0.0, 1 - row[0] / 1000] for row in rows]
-        return behaviour.status, msgspec.json.encode(probabilities)
+        given = behaviour.probabilities
+        answers = [given or (row[0] / 1000, 0.0, 1 - row[0] / 1000) for row in rows]
+        return behaviour.status, b"".join(struct.pack(f"<{len(a)}d", *a) for a in answers)
 
     def description(self) -> dict[str, object]:
         """Return what `/v1/model` says."""

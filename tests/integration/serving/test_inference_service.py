@@ -4,6 +4,7 @@ import asyncio
 import http.client
 import http.server
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -84,14 +85,65 @@ def test_the_model_route_says_what_is_served(inference: Inference) -> None:
     assert model["golden"]["rows"] == ROWS
 
 
+def predict_table(inference: Inference, body: bytes, **headers: str) -> httpx.Response:
+    """Call the batchable API as the gateway does: with a table of float64."""
+    headers = {"Content-Type": "application/octet-stream", **headers}
+    return inference.client.post("/predict", content=body, headers=headers)
+
+
 def test_a_row_gives_the_same_alone_and_in_any_batch(inference: Inference) -> None:
-    """Requests that come at once are answered in one batch, each with its own rows."""
+    """Requests that come at once are answered in one batch, each with its own rows.
+
+    Whichever way they come: in JSON, as people write it, or as a table of float64.
+    """
     random = np.random.default_rng(5)
     requests = [random.uniform(0.1, 8.0, (random.integers(1, 40), 4)) for _ in range(60)]
+
+    def ask(rows: np.ndarray) -> np.ndarray:
+        if len(rows) % 2:
+            return np.array(predict(inference, rows.tolist()).json())
+        answer = predict_table(inference, rows.astype("<f8").tobytes())
+        assert answer.headers["Content-Type"] == "application/octet-stream"
+        return np.frombuffer(answer.content, "<f8").reshape(len(rows), -1)
+
     with ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(lambda rows: predict(inference, rows.tolist()).json(), requests))
+        answers = list(pool.map(ask, requests))
     for rows, answer in zip(requests, answers, strict=True):
         np.testing.assert_allclose(answer, probabilities(rows), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"1", np.ones(5).tobytes(), np.full(4, np.nan).tobytes(), b"{}" * 400]
+)
+def test_a_body_that_is_no_table_is_refused(inference: Inference, body: bytes) -> None:
+    """As many float64 as the model has features, in each row, and each a finite number."""
+    response = predict_table(inference, body)
+    expected = 200 if body == b"{}" * 400 else 400  # any 32 bytes are four numbers
+    assert response.status_code == expected
+
+
+def test_who_waits_no_more_costs_no_model_time(inference: Inference) -> None:
+    """A request whose time is over when its batch begins is a 504; others get their answer."""
+    table = np.array(ROWS).tobytes()
+    late = predict_table(inference, table, **{"Request-Timeout-Ms": "0"})
+    assert late.status_code == 504
+    in_time = predict_table(inference, table, **{"Request-Timeout-Ms": "60000"})
+    assert in_time.status_code == 200
+    assert predict_table(inference, table, **{"Request-Timeout-Ms": "soon"}).status_code == 400
+
+
+def test_in_a_batch_only_the_late_rows_are_left_out() -> None:
+    """The rows of several requests are in one array, each with the deadline of its own."""
+    served = ServedModel(load_model(DATA), RELEASE, datetime.now(UTC))
+    rows = np.array(ROWS)
+    batch = np.concatenate(
+        [served.timed(rows, -math.inf), served.timed(rows, math.inf), served.timed(rows, 0.0)]
+    )
+    answers = served.predict_timed(batch)
+    count = len(rows)
+    assert np.isnan(answers[:count]).all()
+    np.testing.assert_allclose(answers[count : 2 * count], probabilities(rows), atol=1e-12)
+    assert np.isnan(answers[2 * count :]).all()
 
 
 def test_a_bad_request_fails_nobody_else_in_its_batch(inference: Inference) -> None:

@@ -27,15 +27,15 @@ def test_without_keys_everybody_may_call() -> None:
 def test_a_known_key_opens(tmp_path: Path) -> None:
     """Any client's key opens, after the scheme `Bearer` in any case."""
     keys = keys_of(tmp_path, f"# clients\n\nsomebody:{'0' * 64}\nshop:{DIGEST}\n")
-    keys.check("Bearer open sesame")
-    keys.check("bearer open sesame")
+    keys.check(b"Bearer open sesame")
+    keys.check(b"bearer open sesame")
 
 
 @pytest.mark.parametrize(
     "header",
-    [None, "", "Bearer", "Bearer wrong", "Basic open sesame", "open sesame", "Bearer \xff"],
+    [None, b"", b"Bearer", b"Bearer wrong", b"Basic open sesame", b"open sesame", b"Bearer \xff"],
 )
-def test_anything_else_does_not(tmp_path: Path, header: str | None) -> None:
+def test_anything_else_does_not(tmp_path: Path, header: bytes | None) -> None:
     """A request without a known key is told how to send one."""
     with pytest.raises(Problem) as caught:
         keys_of(tmp_path, f"shop:{DIGEST}").check(header)
