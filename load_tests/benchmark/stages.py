@@ -39,7 +39,7 @@ from load_tests.benchmark.systems import SERVERS, Rows
 from serving.gateway.answers import answer
 from serving.gateway.coalescing import Coalescer, Question
 from serving.gateway.connection import Connection, ConnectionLost
-from serving.gateway.inference import Inference, InferenceError, packed, unpacked
+from serving.gateway.inference import Address, Inference, InferenceError, packed, unpacked
 from serving.gateway.models import Answered, Probabilities, ServedModel
 from serving.gateway.problems import Problem
 from serving.gateway.schema import PredictRequest
@@ -90,7 +90,7 @@ def _measure_all(folder: Path) -> Costs:
 
 
 async def _stages(data: bytes, flowers: Rows, url: str, echo_port: int) -> Costs:
-    inference = Inference(url)
+    inference = Inference(Address.of(url))
     served = await _until_ready(inference)
     echo = await _until_connected(echo_port)
     model = load_model(data)

@@ -9,7 +9,7 @@ InferenceError
 import struct
 from itertools import chain
 from math import isfinite
-from typing import NamedTuple
+from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
 import msgspec
@@ -36,6 +36,42 @@ class InferenceFailed(InferenceError):
     """The instance answered with an error, or with something that is no answer."""
 
 
+class Address(NamedTuple):
+    """Where an instance listens, or a name of several."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, url: str) -> Self:
+        """Read an address such as `http://127.0.0.1:5000`.
+
+        Raises:
+            SettingsError: it is no such address.
+        """
+        parts = urlsplit(url)
+        try:
+            port = parts.port or 80
+        except ValueError:
+            port = 0
+        if parts.scheme != "http" or not parts.hostname or not port or parts.path not in ("", "/"):
+            raise SettingsError(
+                f"{url!r} is no address of an inference instance, such as http://127.0.0.1:5000",
+                hint="see INFERENCE_URL, or the file that GATEWAY_INSTANCES names",
+            )
+        return cls(parts.hostname, port)
+
+    @property
+    def authority(self) -> str:
+        """Host and port, as a URL has them."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The address as it was read."""
+        return f"http://{self.authority}"
+
+
 class Given(NamedTuple):
     """What a call gave, and the release that gave it."""
 
@@ -50,15 +86,10 @@ FLOATS = "application/octet-stream"
 class Inference:
     """One instance, by its address, with the idle connections to it."""
 
-    def __init__(self, url: str) -> None:
-        """Take an address such as `http://127.0.0.1:5000`.
-
-        Raises:
-            SettingsError: it is no such address.
-        """
-        self.url = url
-        self._host, self._port, authority = _address(url)
-        self._host_header = f"host: {authority}\r\n"
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self.url = address.url
+        self._host_header = f"host: {address.authority}\r\n"
         self._idle: list[Connection] = []
         self._closed = False
 
@@ -129,7 +160,9 @@ class Inference:
                 except ConnectionLost:
                     continue  # the other side closed it while it was idle, which it may
         try:
-            return await self._send(await Connection.open(self._host, self._port), message)
+            return await self._send(
+                await Connection.open(self.address.host, self.address.port), message
+            )
         except ConnectionLost as error:
             raise InferenceUnreachable(f"{self.url}: {error.message}") from None
 
@@ -176,17 +209,3 @@ def _release(response: Response) -> ReleaseId:
     except KeyError as error:
         raise InferenceFailed(f"the answer has no header {error}") from None
     return ReleaseId(version.decode("latin-1"), sha256.decode("latin-1"))
-
-
-def _address(url: str) -> tuple[str, int, str]:
-    parts = urlsplit(url)
-    try:
-        port = parts.port or 80
-    except ValueError:
-        port = 0
-    if parts.scheme != "http" or not parts.hostname or not port or parts.path not in ("", "/"):
-        raise SettingsError(
-            f"{url!r} is no address of an inference instance, such as http://127.0.0.1:5000",
-            hint="see INFERENCE_URL, or the file that GATEWAY_INSTANCES names",
-        )
-    return parts.hostname, port, parts.netloc

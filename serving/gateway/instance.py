@@ -28,6 +28,8 @@ class Instance:
         self.inference = inference
         self.model: ServedModel | None = None
         self.ready = False
+        self.fails = False
+        """Whether its latest call came to nothing; forgotten when a probe finds it ready."""
         self.in_flight = 0
 
     async def watch(self) -> None:
@@ -55,11 +57,14 @@ class Instance:
             given = await self.inference.predict(rows, timeout_s, traceparent)
             if self.model is None or self.model.release != given.release:
                 self.model = await self.inference.describe()
-        except InferenceUnreachable as error:
-            self._set_ready(error)
+        except InferenceError as error:
+            self.fails = True
+            if isinstance(error, InferenceUnreachable):
+                self._set_ready(error)
             raise
         finally:
             self.in_flight -= 1
+        self.fails = False
         model = self.model
         if model.release != given.release or model.features != features:
             raise InferenceBusy(f"{self.inference.url} changed its release during the call")
@@ -78,6 +83,7 @@ class Instance:
         except TimeoutError:
             self._set_ready(InferenceUnreachable(f"no answer within {PROBE_TIMEOUT_S} s"))
         else:
+            self.fails = False
             self._set_ready(None)
 
     def _set_ready(self, error: InferenceError | None) -> None:

@@ -1,21 +1,24 @@
 """The inference instances: which there are, which are ready, and which gets the next call.
 
-The list comes from a file that a supervisor replaces, or from a setting. A new list is taken over
-as a whole, as soon as one instance of it is ready (or it is empty), so a change of release neither
-loses a request nor goes back and forth: new calls go to the new list only, calls that are under
-way finish where they are.
+The list comes from a file that a supervisor replaces, or from addresses in a setting. A new file is
+taken over as a whole, as soon as one instance of it is ready (or it is empty), so a change of
+release neither loses a request nor goes back and forth: new calls go to the new list only, calls
+that are under way finish where they are. An address may be a name, such as that of a headless
+Service: it is resolved again and again, and each address that it has is an instance.
 """
 
 import asyncio
 import logging
 import os
-from collections.abc import Sequence
+import socket
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
 from artifacts.errors import SettingsError
 from serving.gateway.inference import (
+    Address,
     Inference,
     InferenceBusy,
     InferenceError,
@@ -32,34 +35,65 @@ from serving.gateway.problems import (
 )
 from serving.gateway.schema import Row
 
+RESOLVE_S = 1.0  # how often names are resolved again
+TRIES = 3  # instances that are asked for one call, at most
+
 log = logging.getLogger(__name__)
+
+Resolve = Callable[[Address], Awaitable[list[Address]]]
+
+
+async def resolved(address: Address) -> list[Address]:
+    """Return each address that a name stands for, as the system resolves it.
+
+    Raises:
+        OSError: it stands for none, or nobody could be asked.
+    """
+    found = await asyncio.get_running_loop().getaddrinfo(
+        address.host, address.port, type=socket.SOCK_STREAM
+    )
+    return [Address(str(where[0]), address.port) for *_, where in found]
 
 
 class InstanceList(msgspec.Struct, frozen=True):
     """What the file holds."""
 
-    class Address(msgspec.Struct, frozen=True):
+    class Entry(msgspec.Struct, frozen=True):
         """Where an instance is."""
 
         url: str
 
     generation: int
-    instances: list[Address]
+    instances: list[Entry]
 
 
 class Instances:
     """All instances that calls go to."""
 
-    def __init__(self, urls: Sequence[str] = (), file: str = "") -> None:
+    def __init__(
+        self, urls: Sequence[str] = (), file: str = "", resolve: Resolve = resolved
+    ) -> None:
+        """Take the addresses, or the file that lists them.
+
+        Raises:
+            SettingsError: an address is none.
+        """
         self.generation = 0
         self.was_ready = False
         self._file = file
+        self._names = [Address.of(url) for url in urls]
+        self._resolve = resolve
         self._seen: tuple[int, ...] | None = None
-        self._complaint = ""
+        self._complaints: dict[str, str] = {}
         self._turn = 0
         self._watching: dict[Instance, asyncio.Task[None]] = {}
-        self._current = [Instance(Inference(url)) for url in urls]
+        self._current: list[Instance] = []
         self._coming: tuple[int, list[Instance]] | None = None
+
+    @property
+    def all(self) -> list[Instance]:
+        """Those that are listed now."""
+        return list(self._current)
 
     @property
     def ready(self) -> list[Instance]:
@@ -91,7 +125,8 @@ class Instances:
     async def watch(self) -> None:
         """Keep the list and its instances up to date, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            self._start(self._current, tasks)
+            if self._names:
+                tasks.create_task(self._follow_names(tasks))
             while True:
                 if self._file:
                     self._look_at_file(tasks)
@@ -119,17 +154,17 @@ class Instances:
         """Ask one instance after the other, until one can answer."""
         tried: list[Instance] = []
         failure: InferenceError = InferenceUnreachable("no instance is ready for these features")
-        while (instance := self._next(features, tried)) is not None:
+        time = asyncio.get_running_loop().time
+        while len(tried) < TRIES and (instance := self.next(features, tried)) is not None:
             tried.append(instance)
             try:
-                timeout_s = deadline - asyncio.get_running_loop().time()
-                return await instance.predict(rows, features, timeout_s, traceparent)
-            except (InferenceUnreachable, InferenceBusy) as error:
+                return await instance.predict(rows, features, deadline - time(), traceparent)
+            except InferenceError as error:
                 failure = error
         raise failure
 
-    def _next(self, features: Sequence[str], tried: list[Instance]) -> Instance | None:
-        """Return the least busy of those that fit, each in its turn."""
+    def next(self, features: Sequence[str], tried: list[Instance]) -> Instance | None:
+        """Return the least busy of those that fit, each in its turn; one that fails comes last."""
         self._turn += 1
         count = len(self._current)
         in_turn = (self._current[(self._turn + i) % count] for i in range(count))
@@ -141,7 +176,32 @@ class Instances:
             and instance.model is not None
             and instance.model.features == features
         )
-        return min(fitting, key=lambda instance: instance.in_flight, default=None)
+        return min(fitting, key=lambda i: (i.fails, i.in_flight), default=None)
+
+    async def _follow_names(self, tasks: asyncio.TaskGroup) -> None:
+        """Keep the list as the names resolve now. A name that does not keeps what it had."""
+        known: dict[Address, list[Address]] = {}
+        while True:
+            for name in self._names:
+                try:
+                    known[name] = await self._resolve(name)
+                except OSError as error:
+                    self._complain(name.host, f"can't be resolved: {error}")
+                else:
+                    self._complaints.pop(name.host, None)
+            self._change_to(dict.fromkeys(a for found in known.values() for a in found), tasks)
+            await asyncio.sleep(RESOLVE_S)
+
+    def _change_to(self, addresses: dict[Address, None], tasks: asyncio.TaskGroup) -> None:
+        """Let go the instances that have gone, and begin with those that have come."""
+        there = {instance.inference.address: instance for instance in self._current}
+        come = [Instance(Inference(a)) for a in addresses if a not in there]
+        gone = [instance for address, instance in there.items() if address not in addresses]
+        if come or gone:
+            self._current = [i for i in self._current if i not in gone] + come
+            self._start(come, tasks)
+            self._stop(gone)
+            log.info("%d instances have come, %d have gone", len(come), len(gone))
 
     def _look_at_file(self, tasks: asyncio.TaskGroup) -> None:
         """Prepare the list that the file holds, if it is another file than the last one seen."""
@@ -151,13 +211,11 @@ class Instances:
             if seen == self._seen:
                 return
             listed = msgspec.json.decode(Path(self._file).read_bytes(), type=InstanceList)
-            coming = [Instance(Inference(address.url)) for address in listed.instances]
+            coming = [Instance(Inference(Address.of(entry.url))) for entry in listed.instances]
         except FileNotFoundError:
             return
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError, SettingsError) as error:
-            if str(error) != self._complaint:
-                self._complaint = str(error)
-                log.error("%s is no list of instances: %s", self._file, error)  # noqa: TRY400
+            self._complain(self._file, f"is no list of instances: {error}")
             return
         self._seen = seen
         self._stop(self._coming[1] if self._coming else [])
@@ -175,6 +233,12 @@ class Instances:
         self._coming = None
         self._stop(former)
         log.info("generation %d: %d instances", generation, len(coming))
+
+    def _complain(self, source: str, complaint: str) -> None:
+        """Log what is wrong with where the list comes from, once while it is so."""
+        if self._complaints.get(source) != complaint:
+            self._complaints[source] = complaint
+            log.error("%s %s", source, complaint)
 
     def _start(self, instances: list[Instance], tasks: asyncio.TaskGroup) -> None:
         for instance in instances:

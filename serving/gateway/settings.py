@@ -19,7 +19,8 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     gateway_instances: str = ""
     """The file in which a supervisor lists the inference instances; read again on each change."""
     inference_url: str = "http://127.0.0.1:5000"
-    """The inference instances where no such file is given: addresses separated by commas."""
+    """The inference instances where no such file is given: addresses separated by commas. A name is
+    resolved again every second, and each address that it has is an instance."""
     gateway_api_keys_file: str = ""
     """A file with a line `name:sha256-of-the-key` for each client. Empty: no key is asked for."""
     gateway_max_rows: Count = 1024

@@ -3,6 +3,9 @@
 Run as a script, on granian embedded in a uvloop; `asgi` is for uvicorn.
 """
 
+# What it imports is in an environment of its own.
+# mypy: disable-error-code="import-not-found"
+
 import asyncio
 import sys
 from typing import Any

@@ -154,9 +154,17 @@ def test_one_of_two_dies() -> None:
             )
 
 
-@pytest.mark.parametrize("failure", [{"hang_up": True}, {"status": 503, "body": "{}"}])
+@pytest.mark.parametrize(
+    "failure",
+    [
+        {"hang_up": True},
+        {"status": 503, "body": "{}"},
+        {"status": 500, "body": "oh"},
+        {"body": "nonsense"},
+    ],
+)
 def test_what_one_can_t_do_another_does(failure: dict[str, object]) -> None:
-    """A broken connection and a 503 are retried on another instance."""
+    """A call that fails on an instance is made again on another."""
     with UpstreamProgram() as bad, UpstreamProgram() as good:
         bad.behave(**failure)
         with GatewayProgram(INFERENCE_URL=f"{bad.url},{good.url}") as gateway:
@@ -193,6 +201,47 @@ def test_what_nobody_can_do_is_a_problem(
         assert int(answer.headers["retry-after"]) >= 1
         upstream.behave()
         wait_until(lambda: gateway.predict(row(1)).status_code == 200, "it works again")
+
+
+def test_an_instance_that_hangs_is_left_out() -> None:
+    """One that accepts calls and answers nothing gets no more of them once a probe has found it."""
+    with (
+        UpstreamProgram() as bad,
+        UpstreamProgram() as good,
+        GatewayProgram(
+            INFERENCE_URL=f"{bad.url},{good.url}", GATEWAY_REQUEST_TIMEOUT_MS=500
+        ) as gateway,
+    ):
+        wait_until(lambda: gateway.get("/health/ready").json()["instances"] == 2, "both ready")
+        bad.process.send_signal(signal.SIGSTOP)
+        try:
+            wait_until(lambda: gateway.get("/health/ready").json()["instances"] == 1, "it is out")
+            answers = [gateway.predict(row(number)).status_code for number in range(20)]
+        finally:
+            bad.process.send_signal(signal.SIGCONT)
+        assert answers == [200] * 20
+        wait_until(lambda: gateway.get("/health/ready").json()["instances"] == 2, "it is back")
+
+
+def test_the_deadline_goes_along(gateway: GatewayProgram, upstream: UpstreamProgram) -> None:
+    """Inference is told how long the client waits: as it asks, and no longer than the setting."""
+    for given in ("700", "999999"):
+        gateway.predict(row(1), headers={"Request-Timeout-Ms": given}).raise_for_status()
+    short, longest = upstream.asked()["timeouts"][-2:]
+    assert 0 < short <= 700
+    assert 4000 < longest <= 5000
+    for wrong in ("0", "-1", "soon", "1.5", ""):
+        answer = gateway.predict(row(1), headers={"Request-Timeout-Ms": wrong})
+        assert (answer.status_code, answer.json()["type"]) == (400, "docs/api.md#invalid-header")
+
+
+def test_a_client_s_own_deadline_holds(gateway: GatewayProgram, upstream: UpstreamProgram) -> None:
+    """Who waits for a short time only is told when it is over, not later."""
+    upstream.behave(delay_s=1)
+    answer = gateway.predict(row(1), headers={"Request-Timeout-Ms": "100"})
+    upstream.behave()
+    assert answer.status_code == 504
+    assert answer.elapsed.total_seconds() < 0.9
 
 
 def test_a_release_that_changes_behind_an_address_is_noticed() -> None:
