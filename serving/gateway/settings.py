@@ -35,7 +35,7 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     """The most rows that coalescing puts in one call. A larger request is one call of its own."""
     gateway_calls_in_flight: Count = 2
     """The most calls at a time to one inference instance."""
-    gateway_queue_rows: Count = 4096
+    gateway_queue_rows: Count = 32_768
     """The most rows that wait for a call. What comes on top is refused at once."""
 
     @property
