@@ -9,7 +9,17 @@ from collections import defaultdict
 from contextlib import ExitStack
 from pathlib import Path
 
-from load_tests.benchmark import environments, machine, ours, plot, report, schedule, settings, wrk
+from load_tests.benchmark import (
+    environments,
+    experiments,
+    machine,
+    ours,
+    plot,
+    report,
+    schedule,
+    settings,
+    wrk,
+)
 from load_tests.benchmark.errors import BenchmarkError, SystemFailed
 from load_tests.benchmark.figures import Start
 from load_tests.benchmark.measurement import Bodies, Client, Point, Running, measure
@@ -26,6 +36,7 @@ WARM_UP = Load(32, 1)
 WARM_UP_S = 1
 START_GUESS_S = 6.0
 POINT_OVERHEAD_S = 0.5
+EXPERIMENT_ROUNDS = 3
 
 
 def main() -> int:
@@ -55,6 +66,7 @@ def _run(chosen: Settings) -> int:
         interrupted = False
         try:
             bench.measure_all()
+            bench.experiment()
         except KeyboardInterrupt:
             interrupted = True
         run = report.Run(
@@ -64,6 +76,7 @@ def _run(chosen: Settings) -> int:
             complete=not (interrupted or bench.failures),
             points=bench.points,
             starts=bench.starts,
+            samples=bench.samples,
             failures=bench.failures,
         )
         _publish(run, chosen.results)
@@ -95,6 +108,7 @@ class Bench:
         self._taken: dict[str, list[float]] = defaultdict(list)
         self.points: list[Point] = []
         self.starts: list[Start] = []
+        self.samples: list[experiments.Sample] = []
         self.failures: dict[str, str] = {}
 
     def prepare(self) -> None:
@@ -123,6 +137,24 @@ class Bench:
                 self.failures[step.system] = str(error)
                 say(f"  {step.system} failed: {error}")
             self._taken[step.system].append(time.monotonic() - began)
+
+    def experiment(self) -> None:
+        """Go through the experiments, with as many rounds; one that fails is left out."""
+        ground = experiments.Ground(
+            self._folder / "home", self._folder, LOGS.absolute(), self._requests[1]
+        )
+        for name in self._chosen.experiments:
+            say(f"experiment: {name}")
+            try:
+                if name == "soak":
+                    self.samples += experiments.soak(ground, self._chosen.soak_s)
+                    continue
+                measured = {"overload": experiments.overload, "instances": experiments.instances}
+                for round_ in range(1, min(self._chosen.rounds, EXPERIMENT_ROUNDS) + 1):
+                    self.samples += measured[name](ground, round_)
+            except SystemFailed as error:
+                self.failures[name] = str(error)
+                say(f"  {name} failed: {error}")
 
     def _guess(self) -> float:
         return (

@@ -9,6 +9,7 @@ from statistics import median
 
 import msgspec
 
+from load_tests.benchmark.experiments import Sample
 from load_tests.benchmark.measurement import Point
 from load_tests.benchmark.settings import Load
 
@@ -43,9 +44,12 @@ def figure(values: Iterable[float]) -> Figure | None:
 class Results:
     """What a run has measured so far."""
 
-    def __init__(self, points: Sequence[Point], starts: Sequence[Start]) -> None:
+    def __init__(
+        self, points: Sequence[Point], starts: Sequence[Start], samples: Sequence[Sample] = ()
+    ) -> None:
         self._points = points
         self._starts = starts
+        self._samples = samples
 
     def systems(self) -> list[str]:
         """Return the systems in the order in which they came."""
@@ -71,6 +75,10 @@ class Results:
         """Return how many times the other's figure the one's is."""
         ones, others = self.rounds(one, load, name), self.rounds(other, load, name)
         return figure(ones[r] / others[r] for r in ones if others.get(r))
+
+    def sample(self, name: str) -> Figure | None:
+        """Return what an experiment has measured over the rounds."""
+        return figure(sample.value for sample in self._samples if sample.name == name)
 
     def start(self, system: str, of: Callable[[Start], float | None]) -> Figure | None:
         """Return a time of the system's starts over the rounds."""

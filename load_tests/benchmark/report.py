@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from load_tests.benchmark.experiments import Sample
 from load_tests.benchmark.figures import Figure, Results, Start
 from load_tests.benchmark.goals import Verdict, verdicts
 from load_tests.benchmark.machine import Machine
@@ -24,13 +25,14 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     complete: bool
     points: list[Point]
     starts: list[Start]
+    samples: list[Sample]
     failures: dict[str, str]
     """Systems that failed, and how."""
 
     @property
     def results(self) -> Results:
         """The figures of all points."""
-        return Results(self.points, self.starts)
+        return Results(self.points, self.starts, self.samples)
 
 
 def write_json(run: Run, file: Path) -> None:

@@ -11,6 +11,9 @@ from load_tests.benchmark.systems import DEFAULT, OURS, SYSTEMS
 ROUNDS = 5
 DURATION_S = 5
 QUICK_DURATION_S = 2
+SOAK_S = 600
+EXPERIMENTS = ("overload", "instances", "soak")
+USUAL_EXPERIMENTS = ["overload", "instances"]  # without the one that takes ten minutes
 RESULTS = Path(".bench/results")
 
 
@@ -35,12 +38,18 @@ class Settings(NamedTuple):
     loads: tuple[Load, ...]
     rounds: int
     duration_s: int
+    experiments: tuple[str, ...]
+    """What is measured beside the points."""
+    soak_s: int
+    """How long the long load is."""
     results: Path
     """Where the results go: a file for each kind, without the ending."""
 
 
 def from_environ(environ: Mapping[str, str]) -> Settings:
-    """Read PEERS, CONNECTIONS, ROUNDS, DURATION and OUT; what is empty has its default.
+    """Read PEERS, CONNECTIONS, EXPERIMENTS, ROUNDS, DURATION, SOAK and OUT.
+
+    What is empty has its default.
 
     Raises:
         SettingsError: a value can't be.
@@ -54,6 +63,8 @@ def from_environ(environ: Mapping[str, str]) -> Settings:
         loads=_loads(environ),
         rounds=rounds,
         duration_s=_number(environ, "DURATION", usual),
+        experiments=_experiments(environ),
+        soak_s=_number(environ, "SOAK", SOAK_S),
         results=Path(out),
     )
 
@@ -65,6 +76,15 @@ def _systems(environ: Mapping[str, str]) -> tuple[str, ...]:
             known = ", ".join(sorted(set(SYSTEMS) - {OURS}))
             raise SettingsError(f"PEERS: {name!r} is unknown; there are {known}")
     return tuple(dict.fromkeys([OURS, *asked]))
+
+
+def _experiments(environ: Mapping[str, str]) -> tuple[str, ...]:
+    asked = _words(environ, "EXPERIMENTS") or USUAL_EXPERIMENTS
+    for name in asked:
+        if name not in (*EXPERIMENTS, "none"):
+            known = ", ".join(EXPERIMENTS)
+            raise SettingsError(f"EXPERIMENTS: {name!r} is unknown; there are {known}, and none")
+    return tuple(name for name in EXPERIMENTS if name in asked)
 
 
 def _loads(environ: Mapping[str, str]) -> tuple[Load, ...]:

@@ -28,6 +28,7 @@ from serving.gateway.schema import Row
 Call = Callable[[list[Row], Sequence[str], float, str | None], Awaitable[Answered]]
 
 SWEEP_S = 0.05  # how late a passed deadline may be noticed
+_WELL_BEFORE = 0.8
 _LEARNING = 0.1  # what the latest call weighs in the expected duration of the next
 
 log = logging.getLogger(__name__)
@@ -109,15 +110,15 @@ class Coalescer:
     def _check_room(self, rows: int, deadline: float) -> None:
         """Refuse what is too much, and what would not be answered before its deadline.
 
-        It waits for the calls that are under way and for those that hold what waits already. The
-        estimate is on the early side: who is let in and then misses the deadline has cost model
-        time for nothing.
+        It waits for the calls that are under way and for those that hold what waits already. That
+        is to be well before the deadline: who is let in and misses it has waited for nothing, and
+        in the end has cost model time.
         """
         if self._queued_rows + rows > self._queue_rows:
             raise Problem(OVERLOADED, f"{self._queued_rows} rows are waiting already.")
         calls_before = self._queued_rows / self._call_rows / max(1, self._places())
         wait_s = (calls_before + 1) * self._call_s
-        if asyncio.get_running_loop().time() + wait_s > deadline:
+        if wait_s > (deadline - asyncio.get_running_loop().time()) * _WELL_BEFORE:
             raise Problem(OVERLOADED, f"It would take {wait_s:.1f} s, which is too late.")
 
     def _dispatch(self) -> None:

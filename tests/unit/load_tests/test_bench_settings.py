@@ -15,6 +15,14 @@ def test_nothing_said_is_the_full_run() -> None:
         "1 x 1", "32 x 1", "128 x 1", "256 x 1", "32 x 32", "128 x 32",
     ]  # fmt: skip
     assert (found.rounds, found.duration_s) == (5, 5)
+    assert found.experiments == ("overload", "instances")
+
+
+def test_experiments_are_left_out_or_taken_by_name() -> None:
+    """The long load is one that is asked for."""
+    assert from_environ({"EXPERIMENTS": "none"}).experiments == ()
+    found = from_environ({"EXPERIMENTS": "soak", "SOAK": "60"})
+    assert (found.experiments, found.soak_s) == (("soak",), 60)
 
 
 def test_a_narrowed_run_is_ours_and_what_was_named() -> None:
@@ -36,6 +44,7 @@ def test_a_duration_that_was_asked_for_is_kept() -> None:
         {"PEERS": "mosek"},
         {"CONNECTIONS": "many"},
         {"CONNECTIONS": "0"},
+        {"EXPERIMENTS": "soke"},
         {"ROUNDS": "-1"},
         {"DURATION": "1.5"},
     ],

@@ -30,6 +30,7 @@ def run(*points: Point, complete: bool = True) -> report.Run:
         duration_s=3,
         complete=complete,
         points=list(points),
+        samples=[],
         starts=[start("iris"), start("mosec")],
         failures={},
     )
