@@ -12,11 +12,19 @@ CONNECTIONS = 4096
 SEED = 7
 
 
+class Good(NamedTuple):
+    """An answer with status 200, in seconds."""
+
+    at: float
+    """Since the load began."""
+    took: float
+    """Since the request was due."""
+
+
 class Outcome(NamedTuple):
     """How the requests of a load ended."""
 
-    good_s: list[float]
-    """For each answer with status 200, how long after the request was due, in seconds."""
+    good: list[Good]
     refused: int
     """Answers with status 503."""
     other: int
@@ -47,8 +55,8 @@ def _schedule(rate: float, seconds: float) -> list[float]:
 
 
 async def _load(target: Target, schedule: list[float]) -> Outcome:
-    client = _Client(target)
     began = asyncio.get_running_loop().time()
+    client = _Client(target, began)
     async with asyncio.TaskGroup() as tasks:
         for due in schedule:
             delay = began + due - asyncio.get_running_loop().time()
@@ -56,17 +64,18 @@ async def _load(target: Target, schedule: list[float]) -> Outcome:
                 await asyncio.sleep(delay)
             tasks.create_task(client.send(began + due))
     client.close()
-    return Outcome(client.good_s, client.refused, client.other)
+    return Outcome(client.good, client.refused, client.other)
 
 
 class _Client:
     """Connections that are opened as they are needed, and kept."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, began: float) -> None:
         self._target = target
+        self._began = began
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
         self._room = asyncio.Semaphore(CONNECTIONS)
-        self.good_s: list[float] = []
+        self.good: list[Good] = []
         self.refused = 0
         self.other = 0
 
@@ -78,7 +87,8 @@ class _Client:
             except (OSError, asyncio.IncompleteReadError):
                 status = 0
         if status == 200:
-            self.good_s.append(asyncio.get_running_loop().time() - due)
+            now = asyncio.get_running_loop().time()
+            self.good.append(Good(now - self._began, now - due))
         elif status == 503:
             self.refused += 1
         else:

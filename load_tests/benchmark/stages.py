@@ -173,7 +173,7 @@ def _coalesced(
                 finished.set()
 
         for row in rows:
-            queue.ask(_Asked(row, served, done))
+            queue.ask(_Asked(row, served, done), 0.0)
         await finished.wait()
 
     return all_at_once

@@ -171,12 +171,13 @@ class App:
         content_type = headers.get(b"content-type", b"")
         if content_type != b"application/json":
             _check_content_type(content_type)
-        deadline = self._time() + self._timeout_s(headers.get(b"request-timeout-ms"))
+        now = self._time()
+        deadline = now + self._timeout_s(headers.get(b"request-timeout-ms"))
         features = self._instances.model.features
         rows = rows_of(request.body, features, self._max_rows)
         trace = headers.get(b"traceparent")
         traceparent = trace.decode() if trace and _is_traceparent(trace) else None
-        self._coalescer.ask(Prediction(exchange, rows, features, deadline, traceparent))
+        self._coalescer.ask(Prediction(exchange, rows, features, deadline, traceparent), now)
 
     def _timeout_s(self, given: bytes | None) -> float:
         """Return how long the client waits: the setting is the default, and the most."""

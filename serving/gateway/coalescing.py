@@ -89,15 +89,15 @@ class Coalescer:
         self._dispatch_due = False
         self._sweep_due = False
 
-    def ask(self, question: Question) -> None:
-        """Let a question wait for its call.
+    def ask(self, question: Question, now: float) -> None:
+        """Let a question wait for its call; `now` is the event loop's time.
 
         Raises:
             Problem: it can't be answered in time, so it is not even tried.
         """
         rows = len(question.rows)
         if self._queue:
-            self._check_room(rows, question.deadline)
+            self._check_room(rows, question.deadline - now)
         self._queue.append(question)
         self._queued_rows += rows
         if not self._dispatch_due:
@@ -107,7 +107,7 @@ class Coalescer:
             self._sweep_due = True
             asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
 
-    def _check_room(self, rows: int, deadline: float) -> None:
+    def _check_room(self, rows: int, patience_s: float) -> None:
         """Refuse what is too much, and what would not be answered before its deadline.
 
         It waits for the calls that are under way and for those that hold what waits already. That
@@ -116,9 +116,10 @@ class Coalescer:
         """
         if self._queued_rows + rows > self._queue_rows:
             raise Problem(OVERLOADED, f"{self._queued_rows} rows are waiting already.")
-        calls_before = self._queued_rows / self._call_rows / max(1, self._places())
-        wait_s = (calls_before + 1) * self._call_s
-        if wait_s > (deadline - asyncio.get_running_loop().time()) * _WELL_BEFORE:
+        wait_s = self._call_s
+        if self._queued_rows > self._call_rows:
+            wait_s *= 1 + self._queued_rows / self._call_rows / max(1, self._places())
+        if wait_s > patience_s * _WELL_BEFORE:
             raise Problem(OVERLOADED, f"It would take {wait_s:.1f} s, which is too late.")
 
     def _dispatch(self) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from serving.gateway.inference import (
     Inference,
@@ -24,8 +24,10 @@ log = logging.getLogger(__name__)
 class Instance:
     """One inference instance, and what is known of it."""
 
-    def __init__(self, inference: Inference) -> None:
+    def __init__(self, inference: Inference, changed: Callable[[], None]) -> None:
+        """Take the client, and what is to be called when `ready` or `model` has changed."""
         self.inference = inference
+        self._changed = changed
         self.model: ServedModel | None = None
         self.ready = False
         self.fails = False
@@ -55,8 +57,9 @@ class Instance:
         self.in_flight += 1
         try:
             given = await self.inference.predict(rows, timeout_s, traceparent)
-            if self.model is None or self.model.release != given.release:
-                self.model = await self.inference.describe()
+            model = self.model
+            if model is None or model.release != given.release:
+                model = await self._describe()
         except InferenceError as error:
             self.fails = True
             if isinstance(error, InferenceUnreachable):
@@ -65,7 +68,6 @@ class Instance:
         finally:
             self.in_flight -= 1
         self.fails = False
-        model = self.model
         if model.release != given.release or model.features != features:
             raise InferenceBusy(f"{self.inference.url} changed its release during the call")
         if len(given.probabilities[0]) != len(model.labels):
@@ -77,7 +79,7 @@ class Instance:
             async with asyncio.timeout(PROBE_TIMEOUT_S):
                 release = await self.inference.readiness()
                 if self.model is None or self.model.release != release:
-                    self.model = await self.inference.describe()
+                    await self._describe()
         except InferenceError as error:
             self._set_ready(error)
         except TimeoutError:
@@ -86,10 +88,16 @@ class Instance:
             self.fails = False
             self._set_ready(None)
 
+    async def _describe(self) -> ServedModel:
+        self.model = model = await self.inference.describe()
+        self._changed()
+        return model
+
     def _set_ready(self, error: InferenceError | None) -> None:
         ready = error is None
         if ready is not self.ready:
             state = f"not ready: {error.message}" if error else "ready"
             version = self.model.id.version if self.model else "unknown"
             log.info("%s, version %s: %s", self.inference.url, version, state)
-        self.ready = ready
+            self.ready = ready
+            self._changed()

@@ -88,6 +88,9 @@ class Instances:
         self._turn = 0
         self._watching: dict[Instance, asyncio.Task[None]] = {}
         self._current: list[Instance] = []
+        self.ready: list[Instance] = []
+        """Those that would answer a call now."""
+        self._model: ServedModel | None = None
         self._coming: tuple[int, list[Instance]] | None = None
 
     @property
@@ -96,31 +99,26 @@ class Instances:
         return list(self._current)
 
     @property
-    def ready(self) -> list[Instance]:
-        """Those that would answer a call now."""
-        return [instance for instance in self._current if instance.ready]
-
-    @property
     def model(self) -> ServedModel:
         """The release that requests are checked against.
 
         Raises:
             Problem: no instance is ready.
         """
-        model = self._served()
-        if model is None:
+        if self._model is None:
             raise Problem(NOT_READY, "Nothing is served yet, or all instances are starting.")
-        return model
+        return self._model
 
     @property
     def version(self) -> str:
         """The version of that release; empty where there is none."""
-        model = self._served()
-        return model.id.version if model else ""
+        return self._model.id.version if self._model else ""
 
-    def _served(self) -> ServedModel | None:
-        served = (instance.model for instance in self._current if instance.ready)
-        return next((model for model in served if model is not None), None)
+    def _note(self) -> None:
+        """Find anew what every request asks for, as an instance or the list has changed."""
+        self.ready = [instance for instance in self._current if instance.ready]
+        models = (instance.model for instance in self.ready)
+        self._model = next((model for model in models if model is not None), None)
 
     async def watch(self) -> None:
         """Keep the list and its instances up to date, until cancelled."""
@@ -195,12 +193,13 @@ class Instances:
     def _change_to(self, addresses: dict[Address, None], tasks: asyncio.TaskGroup) -> None:
         """Let go the instances that have gone, and begin with those that have come."""
         there = {instance.inference.address: instance for instance in self._current}
-        come = [Instance(Inference(a)) for a in addresses if a not in there]
+        come = [Instance(Inference(a), self._note) for a in addresses if a not in there]
         gone = [instance for address, instance in there.items() if address not in addresses]
         if come or gone:
             self._current = [i for i in self._current if i not in gone] + come
             self._start(come, tasks)
             self._stop(gone)
+            self._note()
             log.info("%d instances have come, %d have gone", len(come), len(gone))
 
     def _look_at_file(self, tasks: asyncio.TaskGroup) -> None:
@@ -211,7 +210,8 @@ class Instances:
             if seen == self._seen:
                 return
             listed = msgspec.json.decode(Path(self._file).read_bytes(), type=InstanceList)
-            coming = [Instance(Inference(Address.of(entry.url))) for entry in listed.instances]
+            addresses = [Address.of(entry.url) for entry in listed.instances]
+            coming = [Instance(Inference(address), self._note) for address in addresses]
         except FileNotFoundError:
             return
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError, SettingsError) as error:
@@ -231,6 +231,7 @@ class Instances:
             return
         former, self._current, self.generation = self._current, coming, generation
         self._coming = None
+        self._note()
         self._stop(former)
         log.info("generation %d: %d instances", generation, len(coming))
 

@@ -98,7 +98,7 @@ class Front(Coalescer):
     def asked(self, rows: list[Row], *others: object) -> Asked:
         """Ask a question, and return it."""
         question = Asked(rows, *others)  # type: ignore[arg-type]
-        self.ask(question)
+        self.ask(question, asyncio.get_running_loop().time())
         return question
 
 
