@@ -105,9 +105,13 @@ class _Client:
             reader, writer = self._idle.pop()
         else:
             reader, writer = await asyncio.open_connection("127.0.0.1", self._target.port)
-        writer.write(self._target.message)
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
-        await reader.readexactly(int(length))
+        try:
+            writer.write(self._target.message)
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
+            await reader.readexactly(int(length))
+        except (OSError, asyncio.IncompleteReadError):
+            writer.close()
+            raise
         self._idle.append((reader, writer))
         return int(head[9:12])
