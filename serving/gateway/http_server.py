@@ -218,10 +218,10 @@ class Connection(asyncio.Protocol):
             if self._transport is not None:
                 self._transport.abort()
         except httptools.HttpParserError as error:
-            if not self._discarding and not self._is_last_waiting():
+            if not self._is_over():
                 self._refuse(Problem(INVALID_HTTP, f"{error}."))
         else:
-            if self._receiving:
+            if self._receiving and not self._is_over():
                 self._check_size()
 
     # What httptools calls.
@@ -250,8 +250,8 @@ class Connection(asyncio.Protocol):
         length = headers.get(b"content-length")
         if length is not None and int(length) > self._server.limits.body_bytes:
             self._refuse(self._too_large())
-        elif headers.get(b"expect", b"").lower() == b"100-continue" and self._transport:
-            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        elif b"expect" in headers and headers[b"expect"].lower() == b"100-continue":
+            self._continue()
 
     def on_body(self, part: bytes) -> None:
         """Keep a part of the body."""
@@ -260,7 +260,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Hand the request over, or let it wait for the one before."""
-        if self._discarding or self._is_last_waiting():
+        if self._is_over():
             return
         parser, headers = self._parser, self._headers
         if b"upgrade" in headers and parser.should_upgrade():
@@ -284,7 +284,7 @@ class Connection(asyncio.Protocol):
         """Send the response to the request that is being answered, and go on with the next."""
         assert request is self._answering
         transport = self._transport
-        if transport is None or self.closed:
+        if transport is None or transport.is_closing():
             return
         self._answering = None
         server = self._server
@@ -353,10 +353,16 @@ class Connection(asyncio.Protocol):
         request.fault = problem
         self._submit(request)
 
-    def _is_last_waiting(self) -> bool:
+    def _is_over(self) -> bool:
         """Whether nothing that arrives now can be answered any more."""
         last = self._waiting[-1] if self._waiting else self._answering
-        return last is not None and (last.fault is not None or not last.keep_alive)
+        ends = last is not None and (last.fault is not None or not last.keep_alive)
+        return ends or self._discarding
+
+    def _continue(self) -> None:
+        """Tell a client to send its body; but not before the responses that it waits for."""
+        if self._answering is None and not self._waiting and self._transport is not None:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _decline_upgrade(self, rest: bytes) -> None:
         """Go on in HTTP/1.1 (RFC 9110, 7.8), though the parser has stopped where it might end.

@@ -1,6 +1,7 @@
 """Start and stop."""
 
 import asyncio
+import contextlib
 import logging
 import resource
 import signal
@@ -12,6 +13,7 @@ from serving.gateway.instances import Instances
 from serving.gateway.keys import ApiKeys
 from serving.gateway.settings import GatewaySettings
 
+CONNECTIONS = 65_536  # an idle or slow one costs 10 KiB
 SPARE_FILES = 64  # what is open besides connections to clients
 
 log = logging.getLogger(__name__)
@@ -45,14 +47,21 @@ async def run(settings: GatewaySettings) -> None:
 
 
 def _limits(settings: GatewaySettings) -> Limits:
-    """Return the limits, after raising that of open files as far as this process may."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     return Limits(
         body_bytes=settings.gateway_max_body_bytes,
         timeout_s=settings.gateway_body_timeout_ms / 1000,
-        connections=most - SPARE_FILES,
+        connections=_files() - SPARE_FILES,
     )
+
+
+def _files() -> int:
+    """Return how many files may be open, after raising that as far as this process may."""
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CONNECTIONS if most == resource.RLIM_INFINITY else min(most, CONNECTIONS)
+    if wanted > allowed:
+        with contextlib.suppress(OSError, ValueError):  # some systems allow less than they say
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 async def _start(server: HttpServer, host: str, port: int) -> None:

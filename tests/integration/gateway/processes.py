@@ -38,7 +38,14 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
 class Program:
     """A Python module that runs as a process and listens on a port."""
 
-    def __init__(self, module: str, *arguments: str, port: int, **variables: str) -> None:
+    def __init__(
+        self,
+        module: str,
+        *arguments: str,
+        port: int,
+        before: Callable[[], None] | None = None,
+        **variables: str,
+    ) -> None:
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
         environ = {
@@ -49,6 +56,7 @@ class Program:
             env=environ | variables,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=before,  # noqa: PLW1509  it sets a limit and starts no thread
         )
 
     def get(self, path: str) -> httpx.Response:
@@ -100,10 +108,11 @@ class UpstreamProgram(Program):
 class GatewayProgram(Program):
     """A gateway."""
 
-    def __init__(self, **variables: Any) -> None:
+    def __init__(self, before: Callable[[], None] | None = None, **variables: Any) -> None:
         variables.setdefault("GATEWAY_PORT", free_port())
         texts = {name: str(value) for name, value in variables.items()}
-        super().__init__("serving.gateway", port=int(texts["GATEWAY_PORT"]), **texts)
+        port = int(texts["GATEWAY_PORT"])
+        super().__init__("serving.gateway", port=port, before=before, **texts)
 
     def wait_ready(self, *, generation: int | None = None) -> None:
         """Wait until it is ready, with the list of that generation if one is named."""

@@ -2,8 +2,10 @@
 
 import json
 import re
+import resource
 import socket
 import time
+from contextlib import ExitStack
 from itertools import pairwise
 
 import pytest
@@ -129,6 +131,17 @@ def test_who_asks_whether_to_send_the_body_is_told(gateway: GatewayProgram) -> N
     assert statuses(raw(gateway, request(1, expect + CLOSE))) == [100, 200]
     large = request(1, expect, body=b" " * 20_001)
     assert statuses(raw(gateway, large[:-20_001])) == [413]
+    # Behind a request that is not answered yet it would be taken for that one's.
+    pipeline = request(1) + request(2, expect) + request(3, CLOSE)
+    assert statuses(raw(gateway, pipeline)) == [200, 200, 200]
+
+
+def test_too_large_a_body_is_refused_once(gateway: GatewayProgram) -> None:
+    """Also where it comes together with its head, in one piece or in chunks."""
+    body = b" " * 30_000
+    for sent in (request(body=body), chunked(body), chunked(*[body[:1000]] * 30)):
+        answers = raw(gateway, sent + request(1))
+        assert (statuses(answers), problems(answers)) == ([413], ["body-too-large"])
 
 
 def test_an_upgrade_is_not_taken_up(gateway: GatewayProgram) -> None:
@@ -219,3 +232,22 @@ def test_a_request_that_is_half_there_counts_at_the_stop(upstream: UpstreamProgr
         code, _ = gateway.wait()
         assert code == 0
         assert time.monotonic() - began < 10
+
+
+def test_connections_are_bounded_by_the_open_files(upstream: UpstreamProgram) -> None:
+    """Who comes on top is let go at once, and those that are there are served."""
+
+    def few_files() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
+
+    with GatewayProgram(INFERENCE_URL=upstream.url, before=few_files) as gateway:
+        gateway.wait_ready()
+        with ExitStack() as held:
+            first = held.enter_context(socket.create_connection(("127.0.0.1", gateway.port)))
+            for _ in range(60):
+                held.enter_context(socket.create_connection(("127.0.0.1", gateway.port)))
+            with pytest.raises(ConnectionError):
+                raw(gateway, b"GET /health/live HTTP/1.1\r\nhost: x\r\n%s\r\n" % CLOSE)
+            first.sendall(request(3))
+            assert numbers(first.recv(65536)) == [3]
+        wait_until(lambda: gateway.predict(row(1)).status_code == 200, "there is room again")

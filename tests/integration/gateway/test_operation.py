@@ -8,7 +8,7 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import httpx
 import pytest
@@ -338,7 +338,8 @@ def test_a_port_in_use_is_one_clear_line(gateway: GatewayProgram) -> None:
 )
 def test_a_wrong_setting_is_one_clear_line(variable: str, value: str) -> None:
     """A wrong variable stops the start with exit code 2 and its name."""
-    with GatewayProgram(**{variable: value}) as gateway:
+    given: dict[str, Any] = {variable: value}
+    with GatewayProgram(**given) as gateway:
         code, written = gateway.wait()
     assert code == 2
     assert variable in written
