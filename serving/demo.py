@@ -56,7 +56,7 @@ def demo(*, once: bool) -> None:
     Run again, it goes on with what is there. It stays up until Ctrl-C, which ends every process.
     """
     settings = environment.load(DemoSettings)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves the last one
             signal.signal(number, _interrupt)
     try:
@@ -142,8 +142,16 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
+class _Interrupted(KeyboardInterrupt):
+    """One of our own: Python ends by SIGINT after a plain one in an `exec`, be it caught or not.
+
+    Libraries that are still being imported do that, as when they make a named tuple; see
+    `unhandled_keyboard_interrupt` in CPython's pythonrun.c.
+    """
+
+
 def _interrupt(_signal: int, _frame: object) -> None:
-    raise KeyboardInterrupt
+    raise _Interrupted
 
 
 def _gateway(home: Home, supervisor: subprocess.Popen[bytes]) -> str:
