@@ -14,6 +14,9 @@ UV        := $(VENV)/bin/uv pip
 INTO      := --quiet --python $(VENV)/bin/python
 COMPILE   := $(UV) compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
+# Where the shell has set this, each of the tests' processes would compile MLflow anew: 3 s each.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test bench lint format lock clean
 
