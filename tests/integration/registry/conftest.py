@@ -4,15 +4,19 @@ from pathlib import Path
 import pytest
 
 from tests.integration.registry.commands import iris
+from tests.support.made_once import made_once
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with three registered versions, from three seeds."""
-    home = tmp_path_factory.mktemp("trained")
-    for seed in ("1", "2", "3"):
-        iris(home, "train", "--only", "discriminant", "--seed", seed)
-    return home
+def trained(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Path:
+    """A home with three registered versions, from three seeds. Other workers read it too."""
+
+    def make(home: Path) -> None:
+        shutil.copy(empty_database, home)
+        for seed in ("1", "2", "3"):
+            iris(home, "train", "--only", "discriminant", "--seed", seed)
+
+    return made_once(tmp_path_factory, "trained", make)
 
 
 @pytest.fixture

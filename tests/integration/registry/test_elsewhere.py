@@ -1,5 +1,6 @@
 """The same life on other ground: releases and artifacts on Azure, a model from a notebook."""
 
+import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,14 @@ from tests.integration.serving.processes import Supervisor, free_port
 from tests.support.azurite import Account
 
 
+@pytest.fixture
+def home(tmp_path: Path, empty_database: Path) -> Path:
+    """A home of the test's own in which nothing is registered."""
+    (tmp_path / "home").mkdir()
+    shutil.copy(empty_database, tmp_path / "home")
+    return tmp_path / "home"
+
+
 def predict(supervisor: Supervisor) -> Any:
     """Send a few flowers."""
     answer = httpx.post(f"{supervisor.gateway}{PREDICT}", json={"instances": FLOWERS})
@@ -23,10 +32,9 @@ def predict(supervisor: Supervisor) -> Any:
 
 
 def test_releases_and_artifacts_on_azure(
-    tmp_path: Path, account: Account, monkeypatch: pytest.MonkeyPatch
+    home: Path, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By settings alone: MLflow's artifacts, the data, the ledger and the releases are blobs."""
-    home = tmp_path / "home"
     monkeypatch.setenv("IRIS_STORE", account.uri)
     with Supervisor(home, GATEWAY_PORT=str(free_port())) as supervisor:
         supervisor.until_listening()
@@ -47,10 +55,8 @@ def test_releases_and_artifacts_on_azure(
     assert "records, each whole" in iris(home, "verify-ledger").stdout
 
 
-def test_a_model_from_a_notebook_is_served(tmp_path: Path) -> None:
+def test_a_model_from_a_notebook_is_served(home: Path, tmp_path: Path) -> None:
     """Logged by plain `log_model`, registered, promoted with a reason, and it answers."""
-    home = tmp_path / "home"
-    home.mkdir()
     mlflow.set_tracking_uri(f"sqlite:///{home / 'mlflow.db'}")
     mlflow.set_experiment(
         experiment_id=mlflow.create_experiment("notebook", str(tmp_path / "notebook"))

@@ -37,14 +37,6 @@ def tracking(home: Home, store: Store, empty_database: Path) -> Tracking:
     return Tracking.open(home.tracking_uri, store.mlflow_artifact_root)
 
 
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """MLflow's database, made once for all tests, as making it takes seconds."""
-    folder = tmp_path_factory.mktemp("empty")
-    mlflow.MlflowClient(f"sqlite:///{folder / 'mlflow.db'}").search_experiments()
-    return folder / "mlflow.db"
-
-
 def _notebook(home: Home, estimator: Any, **how: Any) -> str:
     """Log an estimator as a notebook does, and return its address."""
     location = str(home.folder / "notebook")
