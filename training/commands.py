@@ -5,6 +5,7 @@ scikit-learn and MLflow take seconds to import, so each command imports what it 
 
 import json
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ import click
 
 from artifacts.settings import MlflowSettings, load
 from training.candidates import KINDS
+from training.errors import TrackingError
 
 if TYPE_CHECKING:
     from artifacts.store import Store
@@ -122,6 +124,8 @@ def import_(file: Path, labels: str | None, data: Path | None, trust: bool, as_j
 
 
 def _connect(settings: MlflowSettings) -> tuple["Store", "Tracking"]:
+    if settings.database is not None:
+        _check_home(settings.home)
     for name, value in MLFLOW_MANNERS.items():
         os.environ.setdefault(name, value)
     from artifacts.store import open_store
@@ -130,6 +134,18 @@ def _connect(settings: MlflowSettings) -> tuple["Store", "Tracking"]:
     store = open_store(settings.store_uri)
     store.prepare()
     return store, Tracking.open(settings.tracking_uri, store.mlflow_artifact_root)
+
+
+def _check_home(home: Path) -> None:
+    """Make the home, and write to it, before MLflow is imported: that takes seconds."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=home).close()
+    except OSError as error:
+        raise TrackingError(
+            f"IRIS_HOME={home} cannot be written to: {error.strerror}",
+            hint="check its rights and the disk's free space, or set IRIS_HOME to another folder",
+        ) from error
 
 
 # Read by MLflow when it is imported: nothing is sent home, nothing is printed that this program did

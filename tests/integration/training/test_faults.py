@@ -1,6 +1,7 @@
 """What goes wrong around a training run, and what is left of it."""
 
 import resource
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -42,7 +43,7 @@ def test_home_that_can_not_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = run(Home(tmp_path / "file" / "home"), *QUICK)
     assert done.returncode == 1
-    assert str(tmp_path / "file") in _one_line(done.stderr)
+    assert f"IRIS_HOME={tmp_path / 'file'}" in _one_line(done.stderr)
 
 
 def test_full_home(tmp_path: Path) -> None:
@@ -75,9 +76,14 @@ def _logging(home: Home, _: Popen[str]) -> bool:
 
 
 @pytest.mark.parametrize("moment", [_making_the_database, _logging])
-def test_killed(tmp_path: Path, moment: Callable[[Home, Popen[str]], bool]) -> None:
+def test_killed(
+    tmp_path: Path, empty_database: Path, moment: Callable[[Home, Popen[str]], bool]
+) -> None:
     """Killed at any moment, nothing is half registered, and the same command goes through."""
     home = Home(tmp_path / "home")
+    if moment is not _making_the_database:
+        home.folder.mkdir()
+        shutil.copy(empty_database, home.folder)
     process = start(home, *QUICK)
     while process.poll() is None and not moment(home, process):
         time.sleep(0.01)
