@@ -125,7 +125,12 @@ def _record_trial(tracking: Tracking, trial: Trial, *, chosen: bool) -> None:
     }
     with tracking.run(trial.kind):
         tracking.log(
-            tags={"iris.estimator": card.estimator, "iris.chosen": str(chosen).lower()},
+            tags={
+                "iris.estimator": card.estimator,
+                "iris.chosen": str(chosen).lower(),
+                # Of the file that was compared: the released one also names what was held out.
+                "iris.compared_sha256": trial.exported.file.sha256,
+            },
             parameters=trial.found.parameters,
             metrics=means | spreads | costs,
         )

@@ -5,16 +5,15 @@ import sys
 from training.candidates import KINDS
 from training.dataset import load_table
 from training.progress import Progress
-from training.train import choose, run_trials
+from training.train import run_trials
 from training.trial import Order
 
 
-def digests() -> list[str]:
-    """Return the digest of each candidate's model file."""
-    table = load_table(None)
-    orders = [Order(table, (kind,), seed=1) for kind in KINDS]
-    return [choose(order, run_trials(order, Progress())).file.sha256 for order in orders]
+def main() -> None:
+    """Train and print."""
+    trials = run_trials(Order(load_table(None), KINDS, seed=1), Progress())
+    sys.stdout.writelines(f"{trial.kind} {trial.exported.file.sha256}\n" for trial in trials)
 
 
 if __name__ == "__main__":
-    sys.stdout.write("\n".join(digests()))
+    main()
