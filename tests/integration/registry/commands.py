@@ -19,6 +19,8 @@ PREDICT = "/v1/predict"
 FLOWERS = [[5.1, 3.5, 1.4, 0.2], [6.2, 2.9, 4.3, 1.3], [7.7, 3.0, 6.1, 2.3]]
 SPECIES = ["setosa", "versicolor", "virginica"]
 
+_PAUSE_S = 0.01
+
 
 class Done(NamedTuple):
     """How a command ended, and what it printed."""
@@ -69,7 +71,10 @@ def asked(home: Path, *words: str) -> Any:
 
 
 class Stream:
-    """Clients that send requests without a pause, and keep what they are answered."""
+    """Clients that send requests all the time, and keep what they are answered.
+
+    Each pauses a little after an answer, so that the processors are there for what is tested.
+    """
 
     def __init__(self, gateway: str, clients: int = 4) -> None:
         self.versions: list[list[str]] = [[] for _ in range(clients)]
@@ -106,3 +111,4 @@ class Stream:
                 if labels != SPECIES:
                     self.failures.append(f"wrong answer: {labels}")
                 versions.append(answer.headers["X-Model-Version"])
+                self._ended.wait(_PAUSE_S)

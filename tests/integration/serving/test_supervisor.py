@@ -68,7 +68,10 @@ def served(state: dict[str, Any]) -> list[str]:
 
 
 class Stream:
-    """Requests, one after another in each of four threads, until stopped."""
+    """Requests, one after another in each of four threads, until stopped.
+
+    Each pauses a little after an answer, so that the processors are there for what is tested.
+    """
 
     def __init__(self, supervisor: Supervisor) -> None:
         self.versions: list[list[str]] = [[] for _ in range(4)]
@@ -100,6 +103,7 @@ class Stream:
                     seen.append(response.json()["model"]["version"])
                 else:
                     self.failures.append(response.text)
+                self._stopped.wait(0.01)
 
 
 def until_alone(supervisor: Supervisor) -> dict[str, Any]:
