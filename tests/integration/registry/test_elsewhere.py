@@ -38,8 +38,8 @@ def test_releases_and_artifacts_on_azure(
     monkeypatch.setenv("IRIS_STORE", account.uri)
     with Supervisor(home, GATEWAY_PORT=str(free_port())) as supervisor:
         supervisor.until_listening()
-        iris(home, "train", "--only", "logistic")
-        iris(home, "train", "--only", "logistic", "--seed", "2")
+        iris(home, "train", "--only", "discriminant")
+        iris(home, "train", "--only", "discriminant", "--seed", "2")
         iris(home, "promote", "1")
         iris(home, "promote", "2")
         answer = predict(supervisor)
