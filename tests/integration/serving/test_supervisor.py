@@ -103,7 +103,7 @@ class Stream:
                     seen.append(response.json()["model"]["version"])
                 else:
                     self.failures.append(response.text)
-                self._stopped.wait(0.03)
+                self._stopped.wait(0.01)
 
 
 def until_alone(supervisor: Supervisor) -> dict[str, Any]:
