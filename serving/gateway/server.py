@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import resource
 import signal
@@ -34,6 +35,8 @@ async def run(settings: GatewaySettings) -> None:
     stop = _stop_on_signals()
     server = HttpServer(App(settings, instances, keys), _limits(settings))
     await _start(server, settings.gateway_host, settings.gateway_port)
+    gc.collect()
+    gc.freeze()  # what is there now stays, and need not be looked at for garbage
     log.info("listening at http://%s:%d", settings.gateway_host, settings.gateway_port)
     watching = asyncio.create_task(instances.watch())
     stopping = asyncio.create_task(stop.wait())
