@@ -36,7 +36,7 @@ WARM_UP = Load(32, 1)
 WARM_UP_S = 1
 START_GUESS_S = 6.0
 POINT_OVERHEAD_S = 0.5
-EXPERIMENT_ROUNDS = 3
+EXPERIMENT_ROUNDS = 3  # in a full run; one in a quick one
 
 
 def main() -> int:
@@ -150,7 +150,8 @@ class Bench:
                     self.samples += experiments.soak(ground, self._chosen.soak_s)
                     continue
                 measured = {"overload": experiments.overload, "instances": experiments.instances}
-                for round_ in range(1, min(self._chosen.rounds, EXPERIMENT_ROUNDS) + 1):
+                rounds = EXPERIMENT_ROUNDS if self._chosen.rounds >= settings.ROUNDS else 1
+                for round_ in range(1, rounds + 1):
                     self.samples += measured[name](ground, round_)
             except SystemFailed as error:
                 self.failures[name] = str(error)

@@ -84,7 +84,8 @@ class Coalescer:
         self._queue_rows = queue_rows
         self._queue: deque[Question] = deque()
         self._queued_rows = 0
-        self._calls: dict[asyncio.Task[None], list[Question]] = {}
+        self._tasks: dict[asyncio.Task[None], list[Question]] = {}
+        self._under_way = 0
         self._call_s = 0.0
         self._dispatch_due = False
         self._sweep_due = False
@@ -125,11 +126,12 @@ class Coalescer:
     def _dispatch(self) -> None:
         """Start calls while there are free places and something waits."""
         self._dispatch_due = False
-        while self._queue and len(self._calls) < self._places():
+        while self._queue and self._under_way < self._places():
             batch = self._take()
             if batch:
                 task = asyncio.get_running_loop().create_task(self._run(batch))
-                self._calls[task] = batch
+                self._tasks[task] = batch
+                self._under_way += 1
                 task.add_done_callback(self._finish)
 
     def _take(self) -> list[Question]:
@@ -152,18 +154,16 @@ class Coalescer:
 
     async def _run(self, batch: list[Question]) -> None:
         """Make one call, and hand each question its own rows of the answer."""
-        first = batch[0]
-        rows = first.rows if len(batch) == 1 else [row for asked in batch for row in asked.rows]
-        deadline = max(question.deadline for question in batch)
-        time = asyncio.get_running_loop().time
-        began = time()
         try:
-            model, given = await self._call(rows, first.features, deadline, first.traceparent)
+            model, given = await self._call_for(batch)
         except Problem as problem:
             for question in batch:
                 _fail(question, problem)
             return
-        self._call_s += (time() - began - self._call_s) * _LEARNING
+        finally:
+            self._under_way -= 1
+            self._dispatch()
+        await asyncio.sleep(0)  # the next call leaves first: to write the answers takes a while
         start = 0
         for question in batch:
             end = start + len(question.rows)
@@ -172,18 +172,32 @@ class Coalescer:
                 question.answered(Answered(model, given[start:end]))
             start = end
 
+    async def _call_for(self, batch: list[Question]) -> Answered:
+        """Make one call, and learn how long calls take.
+
+        Raises:
+            Problem: there is no answer.
+        """
+        first = batch[0]
+        rows = first.rows if len(batch) == 1 else [row for asked in batch for row in asked.rows]
+        deadline = max(question.deadline for question in batch)
+        time = asyncio.get_running_loop().time
+        began = time()
+        answered = await self._call(rows, first.features, deadline, first.traceparent)
+        self._call_s += (time() - began - self._call_s) * _LEARNING
+        return answered
+
     def _finish(self, task: "asyncio.Task[None]") -> None:
-        """Free the place of a call that has ended."""
-        batch = self._calls.pop(task)
+        """Leave nobody waiting, whatever ended the task."""
+        batch = self._tasks.pop(task)
         if not task.cancelled() and (defect := task.exception()) is not None:
             log.error("a call ended in a defect", exc_info=defect)
             for question in batch:
                 _fail(question, Problem(INTERNAL_ERROR, "The gateway failed to make the call."))
-        self._dispatch()
 
     def _sweep(self) -> None:
         """Refuse what has passed its deadline. One look at all costs less than a timer for each."""
-        self._sweep_due = bool(self._queue or self._calls)
+        self._sweep_due = bool(self._queue or self._tasks)
         if not self._sweep_due:
             return
         loop = asyncio.get_running_loop()
@@ -191,7 +205,7 @@ class Coalescer:
         for question in self._queue:
             if question.deadline <= now:
                 _fail(question, Problem(OVERLOADED, "The request waited until its deadline."))
-        for question in chain.from_iterable(self._calls.values()):
+        for question in chain.from_iterable(self._tasks.values()):
             if question.deadline <= now:
                 _fail(question, Problem(DEADLINE_EXCEEDED, "The call took until the deadline."))
         loop.call_later(SWEEP_S, self._sweep)
