@@ -5,8 +5,7 @@ goes into the next one together. Nothing waits for a timer: a request that finds
 call leaves at once (with what came in the same turn of the event loop). All rows of a request are
 in one call, so they are answered by one release.
 
-It calls back instead of being awaited: a task and a future for each request would be a quarter of
-the gateway's time.
+It calls back instead of being awaited, so a request takes no task and no future of its own.
 """
 
 import asyncio
