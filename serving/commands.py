@@ -26,7 +26,7 @@ def serve(*, without_gateway: bool, tethered: bool) -> None:
     from serving.supervisor.tether import end_with_parent
 
     settings = load(SupervisorSettings)
-    if tethered:  # to a promotion: it ends with that, and waits for one that is just ending
+    if tethered:  # to a promotion or a demo: it ends with that, and waits for one just ending
         threading.Thread(target=end_with_parent, daemon=True).start()
     run(settings, with_gateway=not without_gateway, say=_say, patient=tethered)
 

@@ -74,7 +74,7 @@ def run(settings: DemoSettings, processes: ExitStack, *, once: bool) -> None:
     home.prepare()
     if settings.mlflow_port and not once:  # refused before anything is made
         choose("MLFLOW_PORT", LOOPBACK, settings.mlflow_port, _MLFLOW_PORT)
-    gateway = _gateway(home, _start(["iris", "serve"], home, processes))
+    gateway = _gateway(home, _start("iris", ["iris", "serve", "--tethered"], home, processes))
     _release(_status())
     _predict(gateway)
     if once:
@@ -107,29 +107,37 @@ def _mlflow(settings: DemoSettings, home: Home, processes: ExitStack) -> str:
     if port != (settings.mlflow_port or _MLFLOW_PORT):
         click.echo(f"port {_MLFLOW_PORT} is in use; MLFLOW_PORT is {port}")
     artifacts = open_store(settings.store_uri).mlflow_artifact_root
-    command = ["mlflow", "server", "--host", LOOPBACK, "--port", str(port), "--workers", "1"]
+    lock = home.root / f"demo-mlflow-{port}.pid"  # in `run` the next supervisor would end it
+    processes.callback(lock.unlink, missing_ok=True)
+    command = ["serving.supervisor.tether", str(lock), "mlflow", "server"]
+    command += ["--host", LOOPBACK, "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", settings.tracking_uri]
     command += ["--default-artifact-root", artifacts, "--no-serve-artifacts"]
-    _start(command, home, processes)
+    _start("mlflow", command, home, processes)
     url = f"http://{LOOPBACK}:{port}"
     _await_answer(f"{url}/health", f"MLflow does not start, see {home.logs}")
     return url
 
 
-def _start(command: list[str], home: Home, processes: ExitStack) -> subprocess.Popen[bytes]:
-    """Run a Python module in the background; it ends with `processes`."""
-    log = home.logs / f"demo-{command[0]}.log"
+def _start(
+    name: str, command: list[str], home: Home, processes: ExitStack
+) -> subprocess.Popen[bytes]:
+    """Run a Python module in the background; it ends with `processes`.
+
+    It is one that also ends by itself where its standard input does: when the demo is killed.
+    """
+    log = home.logs / f"demo-{name}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", *command],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, **_MLFLOW_MANNERS},
             start_new_session=True,  # Ctrl-C reaches us first, and we end them in order
         )
     processes.callback(_stop, process)
-    click.echo(f"started {' '.join(command[:2])}, process {process.pid}; its log is {log}")
+    click.echo(f"started {name}, process {process.pid}; its log is {log}")
     return process
 
 
@@ -140,6 +148,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+    if process.stdin is not None:
+        process.stdin.close()
 
 
 class _Interrupted(KeyboardInterrupt):

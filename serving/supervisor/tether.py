@@ -1,4 +1,4 @@
-"""`python -m serving.supervisor.tether LOCK MODULE`: run a module that can't outlive its parent.
+"""`python -m serving.supervisor.tether LOCK MODULE …`: run a module that can't outlive its parent.
 
 The child's standard input is a pipe that nobody writes to. The parent holds its other end, and the
 kernel closes that when the parent ends, in whatever way: the child reads the end of the file and
@@ -24,22 +24,27 @@ GRACE_S = 35.0
 
 def main() -> None:
     """Lock the file, watch the pipe, become the module."""
-    lock, module = sys.argv[1:]
+    lock, module, *arguments = sys.argv[1:]
     descriptor = os.open(Path(lock), os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     os.ftruncate(descriptor, 0)
     os.write(descriptor, str(os.getpid()).encode())
     threading.Thread(target=end_with_parent, daemon=True).start()
-    sys.argv = [module]
+    sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 def end_with_parent() -> None:
-    """Wait for the end of standard input; then stop this process, in the end by force."""
+    """Wait for the end of standard input; then stop this process, in the end by force.
+
+    By force, what it has started goes with it, where it leads a group of its own.
+    """
     while os.read(0, 1):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(GRACE_S)
+    if os.getpgrp() == os.getpid():
+        os.killpg(os.getpid(), signal.SIGKILL)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
