@@ -19,7 +19,7 @@ from artifacts.errors import IrisError
 from artifacts.settings import MlflowSettings, Port
 from artifacts.store import open_store
 from serving.supervisor.home import Home
-from serving.supervisor.ports import LOOPBACK, choose
+from serving.supervisor.ports import LOOPBACK, Ports
 
 _MLFLOW_PORT = 5050
 # Nothing is sent home, and no workers are started for jobs that nobody submits.
@@ -72,15 +72,16 @@ def run(settings: DemoSettings, processes: ExitStack, *, once: bool) -> None:
     click.echo(f"everything is kept in {settings.home}")
     home = Home(settings.home)
     home.prepare()
+    ports = processes.enter_context(Ports(click.echo))
     if settings.mlflow_port and not once:  # refused before anything is made
-        choose("MLFLOW_PORT", LOOPBACK, settings.mlflow_port, _MLFLOW_PORT)
+        ports.choose("MLFLOW_PORT", LOOPBACK, settings.mlflow_port, _MLFLOW_PORT)
     gateway = _gateway(home, _start("iris", ["iris", "serve", "--tethered"], home, processes))
     _release(_status())
     _predict(gateway)
     if once:
         click.echo("\nthat was all of it; make demo stays up, with MLflow's pages beside it")
         return
-    _tell_where(gateway, _mlflow(settings, home, processes))
+    _tell_where(gateway, _mlflow(settings, home, ports, processes))
     while True:
         signal.pause()
 
@@ -99,13 +100,11 @@ def _release(status: dict[str, Any]) -> None:
         click.echo(f"version {status['release']['version']} serves already")
 
 
-def _mlflow(settings: DemoSettings, home: Home, processes: ExitStack) -> str:
+def _mlflow(settings: DemoSettings, home: Home, ports: Ports, processes: ExitStack) -> str:
     """Start MLflow's pages, unless a server is set; return where they are."""
     if settings.mlflow_tracking_uri.startswith("http"):
         return settings.mlflow_tracking_uri
-    port = choose("MLFLOW_PORT", LOOPBACK, settings.mlflow_port, _MLFLOW_PORT)
-    if port != (settings.mlflow_port or _MLFLOW_PORT):
-        click.echo(f"port {_MLFLOW_PORT} is in use; MLFLOW_PORT is {port}")
+    port = ports.choose("MLFLOW_PORT", LOOPBACK, settings.mlflow_port, _MLFLOW_PORT)
     artifacts = open_store(settings.store_uri).mlflow_artifact_root
     lock = home.root / f"demo-mlflow-{port}.pid"  # in `run` the next supervisor would end it
     processes.callback(lock.unlink, missing_ok=True)

@@ -11,7 +11,7 @@ from artifacts.errors import IrisError
 from artifacts.release import Release
 from serving.supervisor.child import Child
 from serving.supervisor.home import Home
-from serving.supervisor.ports import LOOPBACK, next_free
+from serving.supervisor.ports import LOOPBACK, Ports
 from serving.supervisor.waiting import until
 
 
@@ -88,6 +88,7 @@ class Launcher:
 
     home: Home
     store: str
+    ports: Ports
     first_port: int
     client: httpx.AsyncClient
 
@@ -98,7 +99,7 @@ class Launcher:
             CannotServe: the file can't be had, or is not the release's.
             PortInUse: no port is free.
         """
-        port = next_free(LOOPBACK, self.first_port)
+        port = self.ports.next_free(LOOPBACK, self.first_port)
         environ = {
             **release.environ(),
             "MODEL_PATH": str(self.home.model_path(release)),

@@ -19,7 +19,7 @@ from serving.supervisor.gateway import Gateway
 from serving.supervisor.home import Home
 from serving.supervisor.inference import Launcher
 from serving.supervisor.leftovers import end_leftovers
-from serving.supervisor.ports import LOOPBACK, choose
+from serving.supervisor.ports import LOOPBACK, Ports
 from serving.supervisor.settings import SupervisorSettings
 from serving.supervisor.supervisor import Say, Supervisor
 
@@ -51,7 +51,8 @@ def run(
     with home.locked(say if patient else None):
         if told := end_leftovers(home.run):
             say(f"ended {len(told)} processes that a killed iris serve left behind")
-        asyncio.run(_serve(home, settings, with_gateway=with_gateway, say=say))
+        with Ports(say) as ports:
+            asyncio.run(_serve(home, settings, ports, with_gateway=with_gateway, say=say))
 
 
 def _check_gateway_settings() -> None:
@@ -59,15 +60,17 @@ def _check_gateway_settings() -> None:
     ApiKeys.from_file(load(GatewaySettings).gateway_api_keys_file)
 
 
-async def _serve(home: Home, settings: SupervisorSettings, *, with_gateway: bool, say: Say) -> None:
+async def _serve(
+    home: Home, settings: SupervisorSettings, ports: Ports, *, with_gateway: bool, say: Say
+) -> None:
     stopping = _stop_on_signals()
     async with httpx.AsyncClient(timeout=5.0, trust_env=False) as client:
-        gateway = _gateway(home, settings, client, say) if with_gateway else None
-        first = _port("INFERENCE_PORT", LOOPBACK, settings.inference_port, INFERENCE_PORT, say)
-        launcher = Launcher(home, settings.store_uri, first, client)
+        gateway = _gateway(home, settings, client, ports) if with_gateway else None
+        first = ports.choose("INFERENCE_PORT", LOOPBACK, settings.inference_port, INFERENCE_PORT)
+        launcher = Launcher(home, settings.store_uri, ports, first, client)
         supervisor = Supervisor(home, launcher, gateway, settings.iris_rollout_timeout_s, say)
         app = control_app(supervisor, settings.iris_supervisor_token or home.token())
-        async with _listening(app, settings.supervisor_port) as url, _kept(supervisor, say):
+        async with _listening(app, settings.supervisor_port, ports) as url, _kept(supervisor, say):
             with home.published(url):
                 await _say_where(supervisor, url, say)
                 await stopping.wait()
@@ -75,18 +78,11 @@ async def _serve(home: Home, settings: SupervisorSettings, *, with_gateway: bool
 
 
 def _gateway(
-    home: Home, settings: SupervisorSettings, client: httpx.AsyncClient, say: Say
+    home: Home, settings: SupervisorSettings, client: httpx.AsyncClient, ports: Ports
 ) -> Gateway:
     host = settings.gateway_host
-    port = _port("GATEWAY_PORT", host, settings.gateway_port, GATEWAY_PORT, say)
+    port = ports.choose("GATEWAY_PORT", host, settings.gateway_port, GATEWAY_PORT)
     return Gateway(home, (host, port), client)
-
-
-def _port(variable: str, host: str, asked: int | None, default: int, say: Say) -> int:
-    port = choose(variable, host, asked, default)
-    if asked is None and port != default:
-        say(f"port {default} is in use; {variable} is {port}")
-    return port
 
 
 @asynccontextmanager
@@ -110,10 +106,10 @@ async def _kept(supervisor: Supervisor, say: Say) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _listening(app: Starlette, port: int) -> AsyncIterator[str]:
+async def _listening(app: Starlette, port: int, ports: Ports) -> AsyncIterator[str]:
     """Answer on the control interface; yields its address."""
     if port:
-        choose("SUPERVISOR_PORT", LOOPBACK, port, port)
+        ports.choose("SUPERVISOR_PORT", LOOPBACK, port, port)
     bound = socket.create_server((LOOPBACK, port))
     config = uvicorn.Config(
         app,

@@ -16,7 +16,7 @@ import msgspec
 from artifacts.digests import sha256_hex
 from artifacts.file_store import open_file_store
 from artifacts.release import Release, registry_release
-from serving.supervisor.ports import LOOPBACK, next_free
+from serving.supervisor.ports import LOOPBACK, is_free
 from tests.support.model_files import model_file
 
 PATIENCE_S = 60.0
@@ -54,7 +54,7 @@ _ports = itertools.count(20_000 + os.getpid() % 60 * 200, 10)
 
 def free_port() -> int:
     """Return a port that was free a moment ago, with room after it, out of the defaults' way."""
-    return next_free(LOOPBACK, next(_ports))
+    return next(port for port in _ports if is_free(LOOPBACK, port))
 
 
 class Inference:
@@ -103,12 +103,16 @@ class Inference:
 
 
 class Supervisor:
-    """`iris serve` on a home of its own, and its control interface."""
+    """`iris serve` on a home of its own, and its control interface.
+
+    Its ports are free ones, where they aren't set; one that is set to nothing is its own to choose.
+    """
 
     def __init__(self, home: Path, *options: str, **environ: str) -> None:
         self.home = home
         environ = {"GATEWAY_PORT": str(free_port()), "INFERENCE_PORT": str(free_port()), **environ}
         self.gateway = f"http://{LOOPBACK}:{environ['GATEWAY_PORT']}"
+        environ = {name: value for name, value in environ.items() if value}
         self.numbers = itertools.count(1)
         self.log = home.parent / f"{home.name}.log"
         with self.log.open("ab") as output:

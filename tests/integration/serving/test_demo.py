@@ -71,12 +71,13 @@ import contextlib, signal
 from artifacts.settings import load
 from serving.demo import DemoSettings, _mlflow
 from serving.supervisor.home import Home
+from serving.supervisor.ports import Ports
 
 settings = load(DemoSettings)
 home = Home(settings.home)
 home.prepare()
-with contextlib.ExitStack() as processes:
-    _mlflow(settings, home, processes)
+with contextlib.ExitStack() as processes, Ports(print) as ports:
+    _mlflow(settings, home, ports, processes)
     print("up", flush=True)
     signal.pause()
 """

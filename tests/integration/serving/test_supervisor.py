@@ -231,6 +231,24 @@ def test_a_second_supervisor_is_refused(supervisor: Supervisor) -> None:
         assert str(supervisor.process.pid) in second.log.read_text()
 
 
+def test_two_that_start_at_once_get_ports_of_their_own(tmp_path: Path) -> None:
+    """On default ports neither is in the other's way, and each gateway serves its own release."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    ports = {"GATEWAY_PORT": "", "INFERENCE_PORT": ""}
+    with Supervisor(first, **ports) as one, Supervisor(second, **ports) as two:
+        one.until_listening().put(publish(first, 1)).raise_for_status()
+        two.until_listening().put(publish(second, 2)).raise_for_status()
+        assert [answered_by(one), answered_by(two)] == ["1", "2"]
+        assert one.gateway != two.gateway
+
+
+def answered_by(supervisor: Supervisor) -> str:
+    """Return the version that its gateway serves, where it says that this is."""
+    supervisor.gateway = supervisor.until_rollout("idle")["gateway"]["url"]
+    until(lambda: gateway_status(supervisor) == 200, "the gateway is ready")
+    return str(predict(supervisor.client, supervisor).json()["model"]["version"])
+
+
 def test_a_killed_supervisor_leaves_no_process_and_loses_no_state(home: Path) -> None:
     """After SIGKILL the children end by themselves; the next start serves what served.
 

@@ -11,7 +11,7 @@ import pytest
 from artifacts.release import Release, registry_release
 from serving.supervisor.home import AlreadyServing, Home, HomeUnusable
 from serving.supervisor.leftovers import end_leftovers
-from serving.supervisor.ports import LOOPBACK, PortInUse, choose, is_free, next_free
+from serving.supervisor.ports import LOOPBACK, PortInUse, Ports, is_free
 from serving.supervisor.state import Fence, State, StateLost, read_state, write_state
 
 RELEASE = registry_release(1, "1" * 64)
@@ -23,6 +23,13 @@ def home(tmp_path: Path) -> Home:
     home = Home(tmp_path / "home")
     home.prepare()
     return home
+
+
+@pytest.fixture
+def ports() -> Iterator[Ports]:
+    """The ports of a program that has chosen none yet."""
+    with Ports(print) as ports:
+        yield ports
 
 
 @pytest.fixture
@@ -99,23 +106,44 @@ def test_a_process_id_whose_lock_is_free_is_left_alone(home: Home) -> None:
     assert not list(home.run.iterdir())
 
 
-def test_a_port_asked_for_and_in_use_is_refused(taken: int) -> None:
+def test_a_port_asked_for_and_in_use_is_refused(ports: Ports, taken: int) -> None:
     """Whoever asks for a port gets that one, or a line that names the variable."""
     with pytest.raises(PortInUse, match=f"GATEWAY_PORT={taken} is in use"):
-        choose("GATEWAY_PORT", LOOPBACK, taken, 8080)
+        ports.choose("GATEWAY_PORT", LOOPBACK, taken, 8080)
 
 
-def test_a_default_port_in_use_gives_the_next_free_one(taken: int) -> None:
+def test_a_default_port_in_use_gives_the_next_free_one(
+    ports: Ports, taken: int, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A newcomer whose machine has something on the default port sees it work all the same."""
-    port = choose("GATEWAY_PORT", LOOPBACK, None, taken)
+    port = ports.choose("GATEWAY_PORT", LOOPBACK, None, taken)
     assert port > taken
     assert is_free(LOOPBACK, port)
+    assert capsys.readouterr().out == f"port {taken} is in use; GATEWAY_PORT is {port}\n"
 
 
-def test_no_free_port_is_an_error_and_no_endless_search() -> None:
+def test_two_programs_that_choose_at_once_get_two_ports(ports: Ports, taken: int) -> None:
+    """What one has chosen is not the other's, though nobody listens there yet."""
+    mine = ports.choose("GATEWAY_PORT", LOOPBACK, None, taken)
+    asked = next(port for port in range(mine + 1, 65_536) if is_free(LOOPBACK, port))
+    ports.choose("INFERENCE_PORT", LOOPBACK, asked, 5000)
+    with Ports(print) as others:
+        assert others.choose("GATEWAY_PORT", LOOPBACK, None, taken) > asked
+    assert ports.next_free(LOOPBACK, mine) == mine, "what one holds oneself is free to use"
+
+
+def test_a_port_is_free_again_once_its_program_has_ended(taken: int) -> None:
+    """Nothing is left behind to be cleared away."""
+    with Ports(print) as ended:
+        port = ended.next_free(LOOPBACK, taken)
+    with Ports(print) as next_one:
+        assert next_one.next_free(LOOPBACK, taken) == port
+
+
+def test_no_free_port_is_an_error_and_no_endless_search(ports: Ports) -> None:
     """The search ends at the last port there is."""
     with pytest.raises(PortInUse):
-        next_free("192.0.2.1", 65_530)
+        ports.next_free("192.0.2.1", 65_530)
 
 
 def test_a_port_on_all_addresses_is_in_use_on_loopback() -> None:
