@@ -9,7 +9,7 @@ older than what the other has written since.
 import contextlib
 
 from artifacts.digests import sha256_hex
-from artifacts.errors import DigestMismatch, StoreUnavailable
+from artifacts.errors import BlobConflict, DigestMismatch, StoreUnavailable
 from artifacts.release import Release
 from registry.chain import Chain
 from registry.errors import (
@@ -75,7 +75,14 @@ class RunningOperation:
                 hint="look at who writes to MLflow's artifacts, then promote again",
             )
         self._before(Effect.PUBLISH, f"publishing {release.blob}")
-        self._work.store.models.create(release.blob, file)
+        try:
+            self._work.store.models.create(release.blob, file)
+        except BlobConflict as error:
+            raise BlobConflict(
+                error.message,
+                hint="if no environment ever released it (iris history), move it away and promote "
+                "again; else train or register the model once more, for another number",
+            ) from error
 
     def roll_out(self) -> None:
         """Desire the new release and wait until every instance proves that it serves it.

@@ -248,7 +248,7 @@ def test_a_blob_of_other_content_under_the_name_is_never_overwritten(world: Worl
 
     world.register()
     world.work().store.models.create("iris-classifier/v1/model.onnx", b"other")
-    with pytest.raises(BlobConflict):
+    with pytest.raises(BlobConflict, match="move it away and promote again"):
         promote(world.work(), Request(1))
     assert world.serving() is None
     world.consistent()
