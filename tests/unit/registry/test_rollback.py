@@ -39,6 +39,17 @@ def test_a_second_rollback_goes_further_back(world: World) -> None:
     world.consistent()
 
 
+def test_a_release_that_was_passed_over_is_still_one_before(world: World) -> None:
+    """From 3 by name to 1, then back once more: 2 ended well, and nobody rolled back from it."""
+    promoted(world, 3)
+    go_back(world, "1")
+    go_back(world)
+    assert world.serving() == "2"
+    with pytest.raises(NothingToDo):
+        choose(world.work(), None)
+    world.consistent()
+
+
 def test_any_release_that_served_can_be_named(world: World) -> None:
     """Every past release can be served again."""
     promoted(world, 3)
