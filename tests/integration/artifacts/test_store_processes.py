@@ -50,7 +50,7 @@ def killed_while_writing(uri: str, after_s: float) -> bool:
         assert process.stdin is not None
         process.stdin.write("now\n")
         process.stdin.flush()
-        time.sleep(after_s)
+        time.sleep(after_s)  # at another point of its work each time; none of them can be seen
         process.kill()
     if ledger.list():
         assert ledger.read(NAME) == bytes([7]) * SIZE

@@ -221,9 +221,9 @@ def test_a_stopped_process_answers_what_it_accepted(tmp_path: Path) -> None:
         connection.putrequest("POST", "/predict")
         connection.putheader("Content-Length", str(len(body)))
         connection.endheaders(body[:10])
-        time.sleep(0.3)  # the request is there, but not whole
+        httpx.get(f"http://{LOOPBACK}:{process.port}/health/live")  # so what came before is read
         process.process.terminate()
-        time.sleep(0.3)
+        until(lambda: process.status() == 0, "it takes no more requests")
         connection.send(body[10:])
         assert len(json.loads(connection.getresponse().read())) == len(ROWS)
         connection.close()
