@@ -17,6 +17,12 @@ from serving.supervisor.home import Home
 DRAIN_S = 40.0
 _LAST_BYTES = 8192
 
+# What each child is given its own of, or must not know.
+_OWN = ("MODEL_", "INFERENCE_", "GATEWAY_INSTANCES", "SUPERVISOR_")
+# How to sign in to the blob store, and what else is for commands: those who serve need none of it.
+_SIGN_IN = ("AZURE_", "IDENTITY_", "MSI_")
+_COMMANDS = ("IRIS_", "MLFLOW_")
+
 
 class CannotStart(IrisError):
     """The operating system refuses a process, or a file for its output."""
@@ -33,7 +39,7 @@ class Child:
 
     @classmethod
     async def start(cls, home: Home, name: str, module: str, environ: Mapping[str, str]) -> Self:
-        """Start `python -m MODULE`, with `environ` on top of this process's environment.
+        """Start `python -m MODULE`, with `environ` on top of what this process lets out of its own.
 
         It ends when this process ends; see `serving.supervisor.tether`. A session of its own keeps
         the terminal's Ctrl-C from it, so that it's stopped in order.
@@ -113,7 +119,11 @@ class Child:
         return next((line for line in said if line), "it said nothing")
 
 
+def sign_in() -> dict[str, str]:
+    """Return the variables that sign in to the blob store, for the child that reads from it."""
+    return {name: value for name, value in os.environ.items() if name.startswith(_SIGN_IN)}
+
+
 def _inherited() -> dict[str, str]:
-    """This process's environment, less what each child is given its own of, or must not know."""
-    own = ("MODEL_", "INFERENCE_", "GATEWAY_INSTANCES", "IRIS_SUPERVISOR_", "SUPERVISOR_")
-    return {name: value for name, value in os.environ.items() if not name.startswith(own)}
+    kept_back = (*_OWN, *_SIGN_IN, *_COMMANDS)
+    return {name: value for name, value in os.environ.items() if not name.startswith(kept_back)}

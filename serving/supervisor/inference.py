@@ -9,7 +9,7 @@ import httpx
 
 from artifacts.errors import IrisError
 from artifacts.release import Release
-from serving.supervisor.child import Child
+from serving.supervisor.child import Child, sign_in
 from serving.supervisor.home import Home
 from serving.supervisor.ports import LOOPBACK, Ports
 from serving.supervisor.waiting import until
@@ -105,10 +105,9 @@ class Launcher:
             "MODEL_PATH": str(self.home.model_path(release)),
             "INFERENCE_HOST": LOOPBACK,
             "INFERENCE_PORT": str(port),
-            "IRIS_STORE": self.store,
             "BENTOML_HOME": str(self.home.bentoml),
         }
-        await self._download(environ)
+        await self._download({**environ, **sign_in(), "IRIS_STORE": self.store})
         child = await Child.start(self.home, f"inference-{port}", "bentos", environ)
         return Inference(release, f"http://{LOOPBACK}:{port}", child, self.client)
 
