@@ -5,6 +5,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
+
+_LOG_BYTES = 4 * 1024 * 1024
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -16,6 +19,17 @@ def write_whole(path: Path, data: bytes) -> None:
     with temporary_file(path.parent, data) as temporary:
         temporary.replace(path)
         flush_folder(path.parent)
+
+
+def open_log(path: Path) -> BinaryIO:
+    """Open a log to append to. One that has grown large becomes `PATH.1`, in place of the last.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    if path.exists() and path.stat().st_size > _LOG_BYTES:
+        path.replace(path.with_name(f"{path.name}.1"))
+    return path.open("ab")
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import msgspec
 
+from artifacts.files import open_log
 from artifacts.release import Release
 from registry.errors import RolloutFailed, TargetMoved, TargetUnavailable
 from registry.rollout import Fence, TargetState, awaited
@@ -195,7 +196,7 @@ def _started(settings: RegistrySettings) -> Iterator[LocalTarget]:
 
 def _start(log: Path) -> subprocess.Popen[bytes]:
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
+    with open_log(log) as output:
         return subprocess.Popen(
             [sys.executable, "-m", "iris", "serve", "--without-gateway", "--tethered"],
             env={k: v for k, v in os.environ.items() if k not in _NOT_PASSED_ON},

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from artifacts.errors import IrisError
+from artifacts.files import open_log
 from serving.supervisor.home import Home
 
 # Longer than the gateway and the inference service give to what they have accepted.
@@ -58,7 +59,7 @@ class Child:
     @classmethod
     async def _start(cls, home: Home, name: str, module: str, environ: Mapping[str, str]) -> Self:
         log = home.logs / f"{name}.log"
-        with log.open("ab") as output:
+        with open_log(log) as output:
             log_start = output.tell()
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "serving.supervisor.tether"),
