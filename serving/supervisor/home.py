@@ -3,8 +3,8 @@
 import fcntl
 import os
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -104,6 +104,13 @@ class Home:
         """Return where the file of `release` goes; equal digests share one."""
         name = release.sha256 or f"by-hand-{sha256_hex(release.blob.encode())[:16]}"
         return self.root / "models" / f"{name}.onnx"
+
+    def forget_models(self, kept: Collection[Release]) -> None:
+        """Delete the files of all other releases; who needs one again fetches it from the store."""
+        files = {self.model_path(release) for release in kept}
+        for path in set((self.root / "models").glob("*.onnx")) - files:
+            with suppress(OSError):  # it only takes space
+                path.unlink()
 
     def _write(self, path: Path, data: bytes) -> None:
         try:

@@ -181,6 +181,8 @@ class Supervisor:
         self._remember(process.release)
         if former is not None:
             self._in_background(self._let_go(former))
+            kept = (self.state.release, process.release, former.release)
+            self._home.forget_models([release for release in kept if release is not None])
 
     async def _drain(self) -> None:
         """Let the gateway call nobody, and end what runs."""

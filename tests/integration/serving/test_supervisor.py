@@ -165,6 +165,15 @@ def test_a_release_that_cannot_become_ready_changes_nothing(
     assert predict(supervisor.client, supervisor).json()["model"]["version"] == one.version
 
 
+def test_of_model_files_the_last_two_stay(supervisor: Supervisor, one: Release) -> None:
+    """A release that served long ago takes no space; going back one needs no download."""
+    two, three = publish(supervisor.home, 2), publish(supervisor.home, 3)
+    supervisor.promote(two)
+    supervisor.promote(three)
+    files = (supervisor.home / "models").glob("*.onnx")
+    assert {path.stem for path in files} == {two.sha256, three.sha256}
+
+
 def test_writes_are_fenced_and_compared(supervisor: Supervisor, one: Release) -> None:
     """A stale revision, an older record and another ledger change nothing, not even on disk."""
     two, before = publish(supervisor.home, 2), supervisor.state()

@@ -99,6 +99,17 @@ def test_equal_digests_share_a_model_file_and_unverified_ones_do_not(home: Home)
     assert home.model_path(RELEASE) != home.model_path(by_hand)
 
 
+def test_only_the_files_of_releases_that_are_named_stay(home: Home) -> None:
+    """Files that can be fetched again don't fill the disk."""
+    releases = [registry_release(number, str(number) * 64) for number in range(1, 5)]
+    home.model_path(RELEASE).parent.mkdir()
+    for release in releases:
+        home.model_path(release).write_bytes(b"model")
+    home.forget_models([releases[1], releases[3]])
+    left = set(home.model_path(RELEASE).parent.iterdir())
+    assert left == {home.model_path(releases[1]), home.model_path(releases[3])}
+
+
 def test_a_process_id_whose_lock_is_free_is_left_alone(home: Home) -> None:
     """A process id may be anybody's by now; only a lock that is held tells that it's a child's."""
     (home.run / "inference-5000.pid").write_text(str(os.getpid()))
