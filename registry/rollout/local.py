@@ -197,6 +197,8 @@ def _started(settings: RegistrySettings) -> Iterator[LocalTarget]:
 def _start(log: Path) -> subprocess.Popen[bytes]:
     log.parent.mkdir(parents=True, exist_ok=True)
     with open_log(log) as output:
+        output.write(b"\n")
+        output.flush()  # a full disk is told here, since nothing could be read from the log
         return subprocess.Popen(
             [sys.executable, "-m", "iris", "serve", "--without-gateway", "--tethered"],
             env={k: v for k, v in os.environ.items() if k not in _NOT_PASSED_ON},
@@ -226,5 +228,7 @@ def _awaited(
         if (target := _running(settings)) is not None:
             return target
         time.sleep(_POLL_S)
-    lines = log.read_text(errors="replace").strip().splitlines() or ["it wrote nothing"]
-    raise TargetUnavailable(f"the supervisor did not start: {lines[-1]}", hint=f"see {log}")
+    lines = log.read_text(errors="replace").splitlines()
+    said = [line for line in lines if line.strip() and not line.startswith("  → ")]
+    reason = said[-1].removeprefix("error: ") if said else "it wrote nothing"
+    raise TargetUnavailable(f"the supervisor did not start: {reason}", hint=f"see {log}")

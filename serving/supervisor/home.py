@@ -76,8 +76,11 @@ class Home:
                 waiting(held)
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
                 os.lseek(descriptor, 0, os.SEEK_SET)
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, f"{os.getpid()}\n".encode())
+            try:
+                os.ftruncate(descriptor, 0)
+                os.write(descriptor, f"{os.getpid()}\n".encode())
+            except OSError as error:
+                raise self._unusable(error) from error
             yield
         finally:
             os.close(descriptor)

@@ -1,5 +1,6 @@
 """The supervisor's files: state, lock, token, leftovers, ports."""
 
+import errno
 import os
 import socket
 import stat
@@ -73,6 +74,17 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(HomeUnusable, match="IRIS_HOME="):
         Home(tmp_path / "file").prepare()
+
+
+def test_a_full_disk_is_named(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock in which nobody could say who holds it is not taken."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(HomeUnusable, match=r"IRIS_HOME=.*No space left"), home.locked():
+        pass
 
 
 def test_a_second_supervisor_is_refused_with_the_firsts_pid(home: Home) -> None:
