@@ -34,8 +34,8 @@ RELEASE_FILE = "release/model.onnx"
 
 # A database that can't be opened is tried again for 3 s, not for the 200 s of MLflow's own count.
 database.MAX_RETRY_COUNT = 4
-for _name in ("alembic", "mlflow.store.db.utils"):
-    logging.getLogger(_name).setLevel(logging.ERROR)  # what they tell is not for a promoter
+logging.getLogger("alembic").setLevel(logging.ERROR)  # what it tells is not for a promoter
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # what it tells it raises too
 
 _HIGHEST = 2**31 - 1
 """The highest number that a column of MLflow's database can hold."""

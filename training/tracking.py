@@ -61,11 +61,14 @@ def _ends_here(doing: str, hint: str = _USUAL_HINT) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, AzureError, OSError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise TrackingError(
-            f"MLflow could not {doing}: {reason[:300]}",
-            hint=hint,
-        ) from error
+        raise TrackingError(f"MLflow could not {doing}: {_reason(error)}", hint=hint) from error
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line that says why; SQLAlchemy may begin with how it came to write."""
+    lines = str(error).strip().splitlines()
+    said = (line for line in lines if not line.startswith("(raised as a result of"))
+    return next(said, type(error).__name__)[:300]
 
 
 class Tracking:
@@ -85,6 +88,7 @@ class Tracking:
         """
         logging.getLogger("mlflow").setLevel(logging.ERROR)
         logging.getLogger("alembic").setLevel(logging.ERROR)
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it raises it too
         with _ends_here(f"open {uri.rsplit('@', maxsplit=1)[-1]}"):
             if uri.startswith(_SQLITE):
                 _create_database(Path(uri.removeprefix(_SQLITE)))

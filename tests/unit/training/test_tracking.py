@@ -1,0 +1,15 @@
+"""How MLflow's errors end."""
+
+import pytest
+from mlflow.exceptions import MlflowException
+
+from training.errors import TrackingError
+from training.tracking import _ends_here
+
+
+def test_the_reason_is_told_and_not_how_it_came_to_be_written() -> None:
+    """A full disk is called that, whatever SQLAlchemy puts before it."""
+    said = "(raised as a result of Query-invoked autoflush; consider …)\nthe disk is full\n[SQL: …]"
+    with pytest.raises(TrackingError) as told, _ends_here("log the run"):
+        raise MlflowException(said)
+    assert told.value.message == "MLflow could not log the run: the disk is full"
