@@ -171,6 +171,8 @@ class App:
         content_type = headers.get(b"content-type", b"")
         if content_type != b"application/json":
             _check_content_type(content_type)
+        if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+            raise Problem(WRONG_CONTENT_TYPE, "Send the body as it is, without `Content-Encoding`.")
         now = self._time()
         deadline = now + self._timeout_s(headers.get(b"request-timeout-ms"))
         features = self._instances.model.features

@@ -1,5 +1,6 @@
 """What a client sends, and what it gets."""
 
+import gzip
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -165,6 +166,13 @@ def test_head_is_get_without_the_body(gateway: GatewayProgram) -> None:
 def test_a_wrong_content_type_is_refused(gateway: GatewayProgram, content_type: str) -> None:
     """A body that is not declared as JSON in UTF-8 is not read as such."""
     assert_problem(post(gateway, GOOD, **{"content-type": content_type}), 415, "wrong-content-type")
+
+
+def test_a_compressed_body_is_refused(gateway: GatewayProgram) -> None:
+    """It is told to come as it is, and one that says that it does is read."""
+    answer = post(gateway, gzip.compress(GOOD), **{"content-encoding": "gzip"})
+    assert_problem(answer, 415, "wrong-content-type")
+    assert post(gateway, GOOD, **{"content-encoding": "identity"}).status_code == 200
 
 
 @pytest.mark.parametrize("content_type", ["application/json; charset=UTF-8", "Application/JSON"])
