@@ -126,8 +126,23 @@ def _start(
     It is one that also ends by itself where its standard input does: when the demo is killed.
     """
     log = home.logs / f"demo-{name}.log"
+    try:
+        process = _popen(command, log)
+    except OSError as error:
+        raise DemoFailed(
+            f"{name} cannot be started in {home.root}: {error.strerror}",
+            hint="check the folder's rights and the disk's free space, or set IRIS_HOME",
+        ) from error
+    processes.callback(_stop, process)
+    click.echo(f"started {name}, process {process.pid}; its log is {log}")
+    return process
+
+
+def _popen(command: list[str], log: Path) -> subprocess.Popen[bytes]:
     with log.open("wb") as output:
-        process = subprocess.Popen(
+        output.write(b"\n")
+        output.flush()  # a full disk is told here, since nothing could be read from the log
+        return subprocess.Popen(
             [sys.executable, "-m", *command],
             stdin=subprocess.PIPE,
             stdout=output,
@@ -135,9 +150,6 @@ def _start(
             env={**os.environ, **_MLFLOW_MANNERS},
             start_new_session=True,  # Ctrl-C reaches us first, and we end them in order
         )
-    processes.callback(_stop, process)
-    click.echo(f"started {name}, process {process.pid}; its log is {log}")
-    return process
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
@@ -175,7 +187,7 @@ def _gateway(home: Home, supervisor: subprocess.Popen[bytes]) -> str:
             _echo_ports_taken(log)
             return str(state["gateway"]["url"])
         if supervisor.poll() is not None:
-            click.echo(log.read_text(errors="replace"), err=True, nl=False)
+            click.echo(log.read_text(errors="replace").lstrip(), err=True, nl=False)
             raise DemoFailed("iris serve did not start, see above")
         time.sleep(0.1)
     raise DemoFailed("iris serve did not start", hint=f"see {log}")

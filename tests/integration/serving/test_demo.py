@@ -33,6 +33,23 @@ def test_a_port_asked_for_and_in_use_is_named_at_once(tmp_path: Path, variable: 
     assert not (tmp_path / "home" / "mlflow.db").exists()
 
 
+def test_a_home_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    """What can't be started is named with the reason, without a traceback."""
+    (tmp_path / "logs" / "demo-iris.log").mkdir(parents=True)
+    demo = subprocess.run(
+        [sys.executable, "-m", "iris", "demo", "--once"],
+        env={**os.environ, "IRIS_HOME": str(tmp_path)},
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert demo.returncode == 1
+    first, *rest = demo.stderr.splitlines()
+    assert first == f"error: iris cannot be started in {tmp_path}: Is a directory"
+    assert all(line.startswith("  → ") for line in rest)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_the_end_of_the_terminal_ends_every_process(tmp_path: Path, number: signal.Signals) -> None:
     """A closed terminal ends what the demo has started, as Ctrl-C does."""
