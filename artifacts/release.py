@@ -46,6 +46,11 @@ class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             SettingsError: a variable is missing or malformed.
         """
         version, blob = (_required(environ, n) for n in ("MODEL_VERSION", "MODEL_BLOB_NAME"))
+        if not (version.isascii() and version.isprintable()):
+            raise SettingsError(
+                f"MODEL_VERSION={version!r} is not valid: expected printable ASCII, since every "
+                "response says it in a header"
+            )
         named, _, digest = environ.get("MODEL_SHA256", "").rpartition("@")
         if named and not _is_digest(digest):
             raise SettingsError(

@@ -182,7 +182,12 @@ class Coalescer:
         deadline = max(question.deadline for question in batch)
         time = asyncio.get_running_loop().time
         began = time()
-        answered = await self._call(rows, first.features, deadline, first.traceparent)
+        try:
+            answered = await self._call(rows, first.features, deadline, first.traceparent)
+        except Problem as problem:
+            if problem.kind is DEADLINE_EXCEEDED:  # it takes that long at least
+                self._call_s = max(self._call_s, time() - began)
+            raise
         self._call_s += (time() - began - self._call_s) * _LEARNING
         return answered
 
@@ -200,6 +205,7 @@ class Coalescer:
         if not self._sweep_due:
             return
         loop = asyncio.get_running_loop()
+        loop.call_later(SWEEP_S, self._sweep)
         now = loop.time()
         for question in self._queue:
             if question.deadline <= now:
@@ -207,7 +213,6 @@ class Coalescer:
         for question in chain.from_iterable(self._tasks.values()):
             if question.deadline <= now:
                 _fail(question, Problem(DEADLINE_EXCEEDED, "The call took until the deadline."))
-        loop.call_later(SWEEP_S, self._sweep)
 
 
 def _fail(question: Question, problem: Problem) -> None:

@@ -3,11 +3,11 @@
 It exists for its price: a request costs 12 µs, where granian and uvicorn take twice as much, and
 nothing runs beside the event loop's thread (docs/decisions/0004-http.md). A connection goes through
 
-    idle        no request has begun; it may stay so for `KEEP_ALIVE_S`
+    idle        no request has begun; after a response it may stay so for `KEEP_ALIVE_S`
     receiving   a request has begun, and must be complete in time
     answering   the handler has the request, and responds in its own time
-    discarding  a last response was sent before the request was read: what still comes is dropped,
-                so that the client gets to see it
+    discarding  the last response was sent: what still comes is dropped, until the client closes,
+                so that it gets to see the response (RFC 9112, 9.6)
 
 and requests that arrive before the one before them is answered wait, in their order.
 """
@@ -145,11 +145,11 @@ class HttpServer:
     def _sweep(self) -> None:
         """Look at the clock, and end what is overdue: cheaper than a timer for each request."""
         loop = asyncio.get_running_loop()
+        loop.call_later(SWEEP_S, self._sweep)
         self.now = loop.time()
         self.date = f"date: {formatdate(usegmt=True)}\r\n"
         for connection in [c for c in self.connections if c.due <= self.now]:
             connection.end_overdue()
-        loop.call_later(SWEEP_S, self._sweep)
 
 
 class Connection(asyncio.Protocol):
@@ -168,9 +168,11 @@ class Connection(asyncio.Protocol):
         self._head_complete = False
         self._received = 0
         self._writable = True
+        self._paused = False
         self._discarding = False
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
+        self._doubled_host = False
         self._body: list[bytes] = []
         self._body_bytes = 0
 
@@ -200,13 +202,13 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Go on with the next request."""
         self._writable = True
-        if self._answering is None:
+        if self._answering is None and not self._discarding:
             self._rest()
             self._next()
 
     def data_received(self, data: bytes) -> None:
         """Parse what arrived."""
-        if self._discarding:
+        if self._is_over():
             return
         self._received += len(data)
         try:
@@ -230,7 +232,6 @@ class Connection(asyncio.Protocol):
         """Begin a request."""
         self._receiving = True
         self._head_complete = False
-        self._url, self._headers, self._body, self._body_bytes = b"", {}, [], 0
         if self._answering is None:
             self.due = self._server.now + self._server.limits.timeout_s
 
@@ -241,14 +242,18 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header; what comes after the body is none."""
         if not self._head_complete:
-            self._headers[name.lower()] = value
+            name = name.lower()
+            self._doubled_host = self._doubled_host or (name == b"host" and name in self._headers)
+            self._headers[name] = value.rstrip(b" \t")
 
     def on_headers_complete(self) -> None:
         """Refuse what is too large before it is sent, and let wait who asked whether to send it."""
         self._head_complete = True
         headers = self._headers
         length = headers.get(b"content-length")
-        if length is not None and int(length) > self._server.limits.body_bytes:
+        if self._received > HEAD_BYTES and _bytes_of(self._url, headers) > HEAD_BYTES:
+            self._refuse(_head_too_large())
+        elif length is not None and int(length) > self._server.limits.body_bytes:
             self._refuse(self._too_large())
         elif b"expect" in headers and headers[b"expect"].lower() == b"100-continue":
             self._continue()
@@ -272,10 +277,11 @@ class Connection(asyncio.Protocol):
         request.keep_alive = parser.should_keep_alive()
         if self._body_bytes > self._server.limits.body_bytes:
             request.fault = self._too_large()
-        elif b"host" not in headers and parser.get_http_version() == "1.1":
-            request.fault = Problem(INVALID_HTTP, "The header `Host` is missing.")
+        elif self._doubled_host or (b"host" not in headers and parser.get_http_version() == "1.1"):
+            request.fault = Problem(INVALID_HTTP, "The header `Host` is to be there once.")
         elif b"connection" in headers and parser.get_http_version() != "1.1":
             request.keep_alive = False  # it would have to be told in the words of HTTP/1.0
+        self._forget()
         self._submit(request)
 
     # The rest.
@@ -286,28 +292,25 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        self._answering = None
         server = self._server
         ends = not request.keep_alive or request.fault is not None or server.stopping
         end = "connection: close\r\n\r\n" if ends else "\r\n"
         length = f"content-length: {len(body)}\r\n" if status != HTTPStatus.NO_CONTENT else ""
         head = f"{_STATUS_LINES[status]}{server.date}{headers}{length}{end}".encode("latin-1")
+        self._answering = None
         transport.write(head if request.method == b"HEAD" else head + body)
         if not ends:
             self._rest()
-            if self._waiting:
+            if self._paused:
                 asyncio.get_running_loop().call_soon(self._next)
-        elif self._receiving or self._waiting or request.fault is not None:
-            self._linger(transport)
         else:
-            transport.close()
-            self.due = server.now + server.limits.timeout_s
+            self._linger(transport)
 
     def end_overdue(self) -> None:
         """End what has taken too long."""
         assert self._transport is not None
         unread = not self._writable or self._transport.is_closing() or self._discarding
-        if self._receiving and self._received and not unread:
+        if self._receiving and not unread:
             seconds = self._server.limits.timeout_s
             detail = f"The request was not complete after {seconds:g} seconds."
             self._refuse(Problem(BODY_TIMEOUT, detail))
@@ -324,6 +327,7 @@ class Connection(asyncio.Protocol):
         if self._answering is not None or not self._writable or self._waiting:
             self._waiting.append(request)
             if self._transport is not None:
+                self._paused = True
                 self._transport.pause_reading()
             return
         self._answering = request
@@ -338,7 +342,8 @@ class Connection(asyncio.Protocol):
             self._answering = self._waiting.popleft()
             self.due = inf
             self._server.handler(self._answering)
-        elif self._transport is not None:
+        elif self._paused and self._transport is not None:
+            self._paused = False
             self._transport.resume_reading()
 
     def _rest(self) -> None:
@@ -346,6 +351,11 @@ class Connection(asyncio.Protocol):
         if self._writable:
             timeout_s = self._server.limits.timeout_s if self._receiving else KEEP_ALIVE_S
             self.due = self._server.now + timeout_s
+
+    def _forget(self) -> None:
+        """Begin with a new request; an idle connection keeps nothing of the last one."""
+        self._url, self._headers, self._doubled_host = b"", {}, False
+        self._body, self._body_bytes = [], 0
 
     def _refuse(self, problem: Problem) -> None:
         """Answer what is no whole request, in its turn, with a problem; nothing follows it."""
@@ -356,27 +366,33 @@ class Connection(asyncio.Protocol):
     def _is_over(self) -> bool:
         """Whether nothing that arrives now can be answered any more."""
         last = self._waiting[-1] if self._waiting else self._answering
-        ends = last is not None and (last.fault is not None or not last.keep_alive)
-        return ends or self._discarding
+        if last is None:
+            return self._discarding
+        return last.fault is not None or not last.keep_alive
 
     def _continue(self) -> None:
         """Tell a client to send its body; but not before the responses that it waits for."""
-        if self._answering is None and not self._waiting and self._transport is not None:
+        first = self._answering is None and not self._waiting
+        if first and self._transport is not None and self._parser.get_http_version() == "1.1":
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _decline_upgrade(self, rest: bytes) -> None:
-        """Go on in HTTP/1.1 (RFC 9110, 7.8), though the parser has stopped where it might end.
+        """Go on in HTTP (RFC 9110, 7.8), though the parser has stopped where it might end.
 
-        So a new one gets the request again, without the offer. After `CONNECT` nothing follows.
+        So a new one gets the request again, without the offer, and as the last one: a second offer
+        on a connection is none to go through this for. After `CONNECT` nothing follows.
         """
         headers = self._headers
         if headers.pop(b"upgrade", None) is not None:
-            headers.pop(b"connection", None)
+            headers.pop(b"expect", None)  # it has been answered
+            headers[b"connection"] = b"close"
+            parser = self._parser
+            start = parser.get_method(), self._url, parser.get_http_version().encode()
             lines = b"".join(b"%s: %s\r\n" % header for header in headers.items())
-            head = b"%s %s HTTP/1.1\r\n%s\r\n" % (self._parser.get_method(), self._url, lines)
             self._parser = httptools.HttpRequestParser(self)
             self._received = 0
-            self.data_received(head + rest)
+            self._forget()
+            self.data_received(b"%s %s HTTP/%s\r\n" % start + lines + b"\r\n" + rest)
         elif self._waiting:
             self._waiting[-1].keep_alive = False
         elif self._answering is not None:
@@ -388,8 +404,7 @@ class Connection(asyncio.Protocol):
         """Refuse a head, or the framing of a body, that goes on and on."""
         if not self._head_complete:
             if self._received > HEAD_BYTES:
-                detail = f"Request line and headers may have {HEAD_BYTES} bytes."
-                self._refuse(Problem(HEAD_TOO_LARGE, detail))
+                self._refuse(_head_too_large())
         elif (
             self._body_bytes > self._server.limits.body_bytes
             or self._received > HEAD_BYTES + _FRAMING * self._server.limits.body_bytes
@@ -401,12 +416,20 @@ class Connection(asyncio.Protocol):
         return Problem(BODY_TOO_LARGE, f"The body may have at most {limit} bytes.")
 
     def _linger(self, transport: asyncio.Transport) -> None:
-        """Drop what still comes. To close with bytes unread would take the response back."""
+        """Drop what still comes. To close with bytes unread could take the response back."""
         self._discarding = True
         self._waiting.clear()
         transport.write_eof()
         transport.resume_reading()
         self.due = self._server.now + LINGER_S
+
+
+def _head_too_large() -> Problem:
+    return Problem(HEAD_TOO_LARGE, f"Request line and headers may have {HEAD_BYTES} bytes.")
+
+
+def _bytes_of(url: bytes, headers: dict[bytes, bytes]) -> int:
+    return len(url) + sum(len(name) + len(value) for name, value in headers.items())
 
 
 def _path(target: bytes) -> bytes:

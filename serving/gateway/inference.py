@@ -127,7 +127,7 @@ class Inference:
         _check(response)
         try:
             return ServedModel(response.body)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, ValueError) as error:
             raise InferenceFailed(f"{self.url}/v1/model describes no model: {error}") from None
 
     async def readiness(self) -> ReleaseId:
@@ -158,7 +158,7 @@ class Inference:
                 try:
                     return await self._send(connection, message)
                 except ConnectionLost:
-                    continue  # the other side closed it while it was idle, which it may
+                    continue  # mostly it was closed while it was idle; a call may go twice, too
         try:
             return await self._send(
                 await Connection.open(self.address.host, self.address.port), message

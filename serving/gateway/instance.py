@@ -31,7 +31,8 @@ class Instance:
         self.model: ServedModel | None = None
         self.ready = False
         self.fails = False
-        """Whether its latest call came to nothing; forgotten when a probe finds it ready."""
+        """Whether its latest call came to nothing, or not in time. A probe that finds it ready
+        forgets that, so about one call a second tries it again."""
         self.in_flight = 0
 
     async def watch(self) -> None:
@@ -60,6 +61,9 @@ class Instance:
             model = self.model
             if model is None or model.release != given.release:
                 model = await self._describe()
+        except asyncio.CancelledError:  # its time is over
+            self.fails = True
+            raise
         except InferenceError as error:
             self.fails = True
             if isinstance(error, InferenceUnreachable):

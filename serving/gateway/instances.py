@@ -49,9 +49,12 @@ async def resolved(address: Address) -> list[Address]:
     Raises:
         OSError: it stands for none, or nobody could be asked.
     """
-    found = await asyncio.get_running_loop().getaddrinfo(
-        address.host, address.port, type=socket.SOCK_STREAM
-    )
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM
+        )
+    except UnicodeError as error:  # a part of the name is empty, or too long
+        raise OSError(str(error)) from None
     return [Address(str(where[0]), address.port) for *_, where in found]
 
 
@@ -71,9 +74,13 @@ class Instances:
     """All instances that calls go to."""
 
     def __init__(
-        self, urls: Sequence[str] = (), file: str = "", resolve: Resolve = resolved
+        self,
+        urls: Sequence[str] = (),
+        file: str = "",
+        resolve: Resolve = resolved,
+        resolve_s: float = RESOLVE_S,
     ) -> None:
-        """Take the addresses, or the file that lists them.
+        """Take the addresses, or the file that lists them; and how names are resolved, how often.
 
         Raises:
             SettingsError: an address is none.
@@ -83,6 +90,8 @@ class Instances:
         self._file = file
         self._names = [Address.of(url) for url in urls]
         self._resolve = resolve
+        self._resolve_s = resolve_s
+        self._found: dict[Address, list[Address]] = {}
         self._seen: tuple[int, ...] | None = None
         self._complaints: dict[str, str] = {}
         self._turn = 0
@@ -123,8 +132,8 @@ class Instances:
     async def watch(self) -> None:
         """Keep the list and its instances up to date, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            if self._names:
-                tasks.create_task(self._follow_names(tasks))
+            for name in self._names:
+                tasks.create_task(self._follow(name, tasks))
             while True:
                 if self._file:
                     self._look_at_file(tasks)
@@ -176,25 +185,28 @@ class Instances:
         )
         return min(fitting, key=lambda i: (i.fails, i.in_flight), default=None)
 
-    async def _follow_names(self, tasks: asyncio.TaskGroup) -> None:
-        """Keep the list as the names resolve now. A name that does not keeps what it had."""
-        known: dict[Address, list[Address]] = {}
+    async def _follow(self, name: Address, tasks: asyncio.TaskGroup) -> None:
+        """Keep the list as the name resolves now. While it does not, it has what it had."""
         while True:
-            for name in self._names:
-                try:
-                    known[name] = await self._resolve(name)
-                except OSError as error:
-                    self._complain(name.host, f"can't be resolved: {error}")
-                else:
-                    self._complaints.pop(name.host, None)
-            self._change_to(dict.fromkeys(a for found in known.values() for a in found), tasks)
-            await asyncio.sleep(RESOLVE_S)
+            try:
+                self._found[name] = await self._resolve(name)
+            except OSError as error:
+                self._complain(name.host, f"can't be resolved: {error}")
+            else:
+                self._complaints.pop(name.host, None)
+            self._change_to({a for found in self._found.values() for a in found}, tasks)
+            await asyncio.sleep(self._resolve_s)
 
-    def _change_to(self, addresses: dict[Address, None], tasks: asyncio.TaskGroup) -> None:
-        """Let go the instances that have gone, and begin with those that have come."""
-        there = {instance.inference.address: instance for instance in self._current}
-        come = [Instance(Inference(a), self._note) for a in addresses if a not in there]
-        gone = [instance for address, instance in there.items() if address not in addresses]
+    def _change_to(self, addresses: set[Address], tasks: asyncio.TaskGroup) -> None:
+        """Begin with the instances that have come, and let go those that have gone.
+
+        Those stay until another one can answer.
+        """
+        there = {instance.inference.address for instance in self._current}
+        come = [Instance(Inference(a), self._note) for a in sorted(addresses - there)]
+        gone = [i for i in self._current if i.inference.address not in addresses]
+        if not any(instance.ready for instance in self._current if instance not in gone):
+            gone = []
         if come or gone:
             self._current = [i for i in self._current if i not in gone] + come
             self._start(come, tasks)

@@ -1,5 +1,6 @@
 """What the gateway knows of a release: only what an inference instance told it."""
 
+import re
 from collections.abc import Callable
 from math import inf
 from typing import NamedTuple
@@ -8,6 +9,8 @@ import msgspec
 from msgspec import UNSET
 
 from serving.gateway.schema import ModelDescription, ModelId
+
+_goes_into_a_header = re.compile(r"[\x20-\x7e]+").fullmatch
 
 Probabilities = tuple[float, ...]
 """Of one row, in the order of the model's labels."""
@@ -27,9 +30,11 @@ class ServedModel:
         """Read what `GET /v1/model` of an instance answered.
 
         Raises:
-            msgspec.MsgspecError: it is no description of a model.
+            ValueError: it is no description of a model.
         """
         description = msgspec.json.decode(raw, type=ModelDescription)
+        if not _goes_into_a_header(description.version):
+            raise ValueError(f"{description.version!r} can't be said in a header")
         self.raw = raw
         self.id = ModelId(description.name, description.version, description.sha256)
         self.release = ReleaseId(description.version, description.sha256)
@@ -48,10 +53,13 @@ class ServedModel:
         ]
 
 
-def _by_label(labels: list[str]) -> Callable[..., msgspec.Struct]:
+def _by_label(labels: list[str]) -> Callable[..., object]:
     """Return the type of the probabilities: a struct is encoded in half the time of a dict."""
     fields = [(f"p{i}", float, msgspec.field(name=label)) for i, label in enumerate(labels)]
-    return msgspec.defstruct("Probabilities", fields, frozen=True, gc=False)
+    try:
+        return msgspec.defstruct("Probabilities", fields, frozen=True, gc=False)
+    except ValueError:  # a label holds what msgspec puts into no name, such as a quote
+        return lambda *probabilities: dict(zip(labels, probabilities, strict=True))
 
 
 class Answered(NamedTuple):

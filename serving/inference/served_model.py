@@ -84,7 +84,7 @@ class ServedModel:
     def predict_timed(self, timed: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the probabilities of rows that have their deadlines in a last column.
 
-        Rows that nobody waits for any more cost the model nothing: theirs are NaN.
+        Rows that nobody waits for any more cost the model nothing: theirs are infinite.
 
         Args:
             timed: shape (n, features + 1).
@@ -95,7 +95,7 @@ class ServedModel:
         rows, in_time = timed[:, :-1], timed[:, -1] > time.monotonic()
         if in_time.all():
             return self.model.predict(np.ascontiguousarray(rows))
-        probabilities = np.full((len(rows), len(self.model.card.labels)), np.nan)
+        probabilities = np.full((len(rows), len(self.model.card.labels)), np.inf)
         if in_time.any():
             probabilities[in_time] = self.model.predict(rows[in_time])
         return probabilities

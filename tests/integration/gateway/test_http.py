@@ -5,7 +5,7 @@ import re
 import resource
 import socket
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import pairwise
 
 import pytest
@@ -53,6 +53,17 @@ def test_requests_in_a_pipeline_are_answered_in_order(gateway: GatewayProgram) -
     assert numbers(answers) == [1] * 20 + [3]
 
 
+def test_a_connection_goes_on_after_a_pipeline(gateway: GatewayProgram) -> None:
+    """Who sends several requests at once may send more when they have been answered."""
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=15) as connection:
+        for start in (1, 10, 20):
+            connection.sendall(request(start) + request(start + 1) + request(start + 2))
+            answers = b""
+            while len(numbers(answers)) < 3 or not answers.endswith(b"}"):
+                answers += connection.recv(65536)
+            assert numbers(answers) == [start, start + 1, start + 2]
+
+
 def test_a_request_may_come_byte_by_byte(gateway: GatewayProgram) -> None:
     """However the network cuts a request up, it is the same request."""
     with socket.create_connection(("127.0.0.1", gateway.port), timeout=15) as connection:
@@ -87,6 +98,7 @@ def test_a_body_may_come_in_chunks_of_one_byte(gateway: GatewayProgram) -> None:
         b"what is this\r\n\r\n",
         b"BREW /coffee HTTP/1.1\r\nhost: x\r\n\r\n",
         b"GET /health/live HTTP/1.1\r\n\r\n",
+        b"GET /health/live HTTP/1.1\r\nhost: x\r\nHost: y\r\n\r\n",
         b"GET /health/live HTTP/1.1\r\nhost : x\r\n\r\n",
         b"GET /health/live HTTP/1.1\r\nhost: x\r\nno header\r\n\r\n",
         b"POST /v1/predict HTTP/1.1\r\nhost: x\r\ncontent-length: -5\r\n\r\n",
@@ -111,10 +123,16 @@ def test_what_is_no_http_spoils_nothing_before_it(gateway: GatewayProgram) -> No
 
 
 @pytest.mark.parametrize(
-    "head", [b"x: " + b"a" * 40_000, b"x: a\r\n" * 7_000, b"a" * 40_000 + b": x"]
+    "head",
+    [
+        b"x: " + b"a" * 40_000,
+        b"x: a\r\n" * 7_000,
+        b"a" * 40_000 + b": x",
+        b"x: " + b"a" * 40_000 + b"\r\n\r\n",
+    ],
 )
 def test_too_large_a_head_is_refused(gateway: GatewayProgram, head: bytes) -> None:
-    """Before it has come to its end."""
+    """Before it has come to its end, and after."""
     answers = raw(gateway, b"GET /health/live HTTP/1.1\r\nhost: x\r\n", head)
     assert (statuses(answers), problems(answers)) == ([431], ["head-too-large"])
 
@@ -145,21 +163,36 @@ def test_too_large_a_body_is_refused_once(gateway: GatewayProgram) -> None:
 
 
 def test_an_upgrade_is_not_taken_up(gateway: GatewayProgram) -> None:
-    """A client that offers another protocol is answered in this one (RFC 9110, 7.8)."""
+    """A client that offers another protocol is answered in this one, once (RFC 9110, 7.8)."""
     upgrade = b"connection: upgrade\r\nupgrade: h2c\r\n"
-    get = b"GET /health/live HTTP/1.1\r\nhost: x\r\n%s\r\n" % upgrade
+    get = b"GET /health/live HTTP/1.%d\r\nhost: x\r\n%s\r\n"
+    expect = b"expect: 100-continue\r\n"
     half = b"upgrade: h2c\r\n"  # of an offer
-    answers = raw(gateway, request(4, upgrade) + get + request(5, half) + request(6, CLOSE))
-    assert (statuses(answers), numbers(answers)) == ([200] * 4, [4, 5, 6])
-    connect = raw(gateway, b"CONNECT x:80 HTTP/1.1\r\nhost: x\r\n\r\n")
-    assert statuses(connect) == [404]
+    for sent, expected in [
+        (request(4, upgrade), [200]),
+        (request(4, upgrade + expect), [100, 200]),
+        (request(3) + request(4, upgrade) + request(5), [200, 200]),
+        (request(5, half) + request(6, CLOSE), [200, 200]),
+        ((get % (1, upgrade)) * 2000, [200]),
+        (get % (0, upgrade), [200]),
+        (b"CONNECT x:80 HTTP/1.1\r\nhost: x\r\n\r\n", [404]),
+    ]:
+        assert statuses(raw(gateway, sent)) == expected
 
 
 def test_an_old_client_is_answered(gateway: GatewayProgram) -> None:
     """HTTP/1.0 needs no `Host`, and its connection ends with the response."""
-    for keep in (b"", b"connection: keep-alive\r\n"):
-        answers = raw(gateway, b"GET /health/live HTTP/1.0\r\n%s\r\n" % keep)
+    for headers in (b"", b"connection: keep-alive\r\n", b"expect: 100-continue\r\n"):
+        answers = raw(gateway, b"GET /health/live HTTP/1.0\r\n%s\r\n" % headers, request(1))
         assert statuses(answers) == [200]
+
+
+def test_blanks_around_a_header_are_no_part_of_it(gateway: GatewayProgram) -> None:
+    """RFC 9110, 5.5."""
+    padded = b"x-request-id: \t mine \t\r\nrequest-timeout-ms:700 \r\n"
+    answers = raw(gateway, request(1, padded + CLOSE))
+    assert statuses(answers) == [200]
+    assert b"x-request-id: mine\r\n" in answers
 
 
 def test_a_target_may_be_a_whole_url(gateway: GatewayProgram) -> None:
@@ -181,9 +214,9 @@ def test_a_client_that_does_not_read_is_let_go(
     body = json.dumps({"instances": [row(1)] * 50}).encode()
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.settimeout(15)
+        connection.settimeout(30)
         connection.connect(("127.0.0.1", gateway.port))
-        with pytest.raises(OSError):  # noqa: PT011  the buffers fill up, and then it is over
+        with pytest.raises(ConnectionError):  # the buffers fill up, and then it is over
             connection.sendall(request(body=body) * 100_000)
     assert len(upstream.asked()["calls"]) - before < 10_000
     assert gateway.predict(row(1)).status_code == 200
@@ -246,8 +279,8 @@ def test_connections_are_bounded_by_the_open_files(upstream: UpstreamProgram) ->
             first = held.enter_context(socket.create_connection(("127.0.0.1", gateway.port)))
             for _ in range(60):
                 held.enter_context(socket.create_connection(("127.0.0.1", gateway.port)))
-            with pytest.raises(ConnectionError):
-                raw(gateway, b"GET /health/live HTTP/1.1\r\nhost: x\r\n%s\r\n" % CLOSE)
+            with suppress(ConnectionError):
+                assert raw(gateway, request(1)) == b""
             first.sendall(request(3))
             assert numbers(first.recv(65536)) == [3]
         wait_until(lambda: gateway.predict(row(1)).status_code == 200, "there is room again")

@@ -24,6 +24,7 @@ from artifacts.digests import sha256_hex
 from artifacts.errors import CorruptModelFile
 from artifacts.model import load_model
 from artifacts.release import registry_release
+from bentos.codec import Probabilities
 from serving.inference.served_model import ServedModel
 from serving.inference.warmup import warm_up
 from serving.supervisor.ports import LOOPBACK
@@ -141,9 +142,12 @@ def test_in_a_batch_only_the_late_rows_are_left_out() -> None:
     )
     answers = served.predict_timed(batch)
     count = len(rows)
-    assert np.isnan(answers[:count]).all()
+    assert np.isinf(answers[:count]).all()
     np.testing.assert_allclose(answers[count : 2 * count], probabilities(rows), atol=1e-12)
-    assert np.isnan(answers[2 * count :]).all()
+    assert np.isinf(answers[2 * count :]).all()
+    half_late = np.concatenate([answers[count : 2 * count], answers[:count]])
+    response = asyncio.run(Probabilities.to_http_response(half_late, None))
+    assert response.status_code == 504
 
 
 def test_a_bad_request_fails_nobody_else_in_its_batch(inference: Inference) -> None:

@@ -66,6 +66,7 @@ class Calls:
         self.traces: list[str | None] = []
         self.go = asyncio.Event()
         self.fail_with: Exception | None = None
+        self.pause_s = 0.0
         self.at_once = 0
         self.most_at_once = 0
 
@@ -80,7 +81,7 @@ class Calls:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         await self.go.wait()
-        await asyncio.sleep(0)
+        await asyncio.sleep(self.pause_s)
         self.at_once -= 1
         if failure is not None:
             raise failure
@@ -245,6 +246,27 @@ async def test_what_would_be_late_is_refused_at_once() -> None:
     await asyncio.gather(*(question.outcome for question in asked))
     assert await patient.outcome == [(2, 2, 2)]
     assert sum(map(len, calls.made)) == 30 + 8 + 1
+
+
+async def test_calls_that_are_not_answered_teach_too() -> None:
+    """Where calls run into their deadlines, the next ones are refused at once, until one is not."""
+    calls = Calls()
+    calls.go.set()
+    front = Front(calls)
+    now = asyncio.get_running_loop().time
+    calls.fail_with = Problem(DEADLINE_EXCEEDED, "late")
+    calls.pause_s = 0.1
+    assert (await front.asked([[1, 1]]).problem()).kind is DEADLINE_EXCEEDED
+    calls.fail_with, calls.pause_s = None, 0.0
+    calls.go.clear()
+    asked = [front.asked([[1, 1]]) for _ in range(5)]
+    await turns()
+    with pytest.raises(Problem) as caught:
+        front.asked([[1, 1]], FEATURES, now() + 0.09)
+    assert caught.value.kind is OVERLOADED
+    calls.go.set()
+    await asyncio.gather(*(question.outcome for question in asked))
+    assert await front.asked([[2, 2]], FEATURES, now() + 10).outcome == [(2, 2, 2)]
 
 
 async def test_nobody_waits_past_the_deadline() -> None:
