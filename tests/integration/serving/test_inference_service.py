@@ -24,7 +24,6 @@ from artifacts.digests import sha256_hex
 from artifacts.errors import CorruptModelFile
 from artifacts.model import load_model
 from artifacts.release import registry_release
-from bentos.codec import Probabilities
 from serving.inference.served_model import ServedModel
 from serving.inference.warmup import warm_up
 from serving.supervisor.ports import LOOPBACK
@@ -133,8 +132,14 @@ def test_who_waits_no_more_costs_no_model_time(inference: Inference) -> None:
     assert predict_table(inference, table, **{"Request-Timeout-Ms": "soon"}).status_code == 400
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # what BentoML imports is its own
 def test_in_a_batch_only_the_late_rows_are_left_out() -> None:
-    """The rows of several requests are in one array, each with the deadline of its own."""
+    """The rows of several requests are in one array, each with the deadline of its own.
+
+    A request that BentoML has split over two batches is late where any of its rows is.
+    """
+    from bentos.codec import Probabilities
+
     served = ServedModel(load_model(DATA), RELEASE, datetime.now(UTC))
     rows = np.array(ROWS)
     batch = np.concatenate(

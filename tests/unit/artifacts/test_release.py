@@ -9,10 +9,11 @@ from artifacts.release import Release, registry_release
 
 DIGEST = "0123456789abcdef" * 4
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=40)
+VERSIONS = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1, max_size=40)
 DIGESTS = st.text("0123456789abcdef", min_size=64, max_size=64)
 
 
-@given(version=TEXTS, blob=TEXTS, sha256=st.none() | DIGESTS)
+@given(version=VERSIONS, blob=TEXTS, sha256=st.none() | DIGESTS)
 def test_a_release_comes_back_from_the_environment(
     version: str, blob: str, sha256: str | None
 ) -> None:
@@ -21,7 +22,7 @@ def test_a_release_comes_back_from_the_environment(
     assert Release.from_environ(release.environ()) == release
 
 
-@given(version=TEXTS, blob=TEXTS, other=TEXTS, sha256=DIGESTS)
+@given(version=VERSIONS, blob=TEXTS, other=TEXTS, sha256=DIGESTS)
 def test_a_digest_counts_for_the_blob_that_it_names(
     version: str, blob: str, other: str, sha256: str
 ) -> None:
@@ -29,6 +30,14 @@ def test_a_digest_counts_for_the_blob_that_it_names(
     environ = {**Release("1", other, sha256).environ(), **Release(version, blob, None).environ()}
     expected = sha256 if other == blob else None
     assert Release.from_environ(environ) == Release(version, blob, expected)
+
+
+@pytest.mark.parametrize("version", ["vé", "1\n2", "\x1f", "1\x7f"])
+def test_a_version_can_be_said_in_a_header(version: str) -> None:
+    """Every response says it, so what no header can say is refused before anything starts."""
+    environ = {**registry_release(1, DIGEST).environ(), "MODEL_VERSION": version}
+    with pytest.raises(SettingsError, match=r"^MODEL_VERSION=.* is not valid"):
+        Release.from_environ(environ)
 
 
 @pytest.mark.parametrize("name", ["MODEL_VERSION", "MODEL_BLOB_NAME"])
