@@ -141,7 +141,7 @@ class Bench:
     def experiment(self) -> None:
         """Go through the experiments, with as many rounds; one that fails is left out."""
         ground = experiments.Ground(
-            self._folder / "home", self._folder, LOGS.absolute(), self._requests[1]
+            self._folder / "home", self._folder, LOGS.absolute(), self._bodies(SYSTEMS[OURS], 1)
         )
         for name in self._chosen.experiments:
             say(f"experiment: {name}")

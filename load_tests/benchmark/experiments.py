@@ -15,7 +15,7 @@ import psutil
 from load_tests.benchmark import open_loop, ours, wrk
 from load_tests.benchmark.environments import python_of
 from load_tests.benchmark.errors import SystemFailed
-from load_tests.benchmark.model import Request
+from load_tests.benchmark.measurement import Bodies
 from load_tests.benchmark.ports import free_ports
 from load_tests.benchmark.screen import say
 from load_tests.benchmark.service import Service
@@ -39,25 +39,17 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ground(msgspec.Struct, frozen=True):
-    """What experiments stand on: our release in a home, and the requests of one row."""
+    """What experiments stand on: our release in a home, and our requests of one row."""
 
     home: Path
     folder: Path
     logs: Path
-    requests: list[Request]
+    bodies: Bodies
 
     @property
     def model(self) -> Path:
         """The model file."""
         return self.home / ours.MODEL_FILE
-
-    def bodies(self) -> Path:
-        """Return the file from which wrk sends them."""
-        file = self.folder / "experiments.txt"
-        if not file.exists():
-            bodies = (SYSTEMS[OURS].body(request.rows) + b"\n" for request in self.requests)
-            file.write_bytes(b"".join(bodies))
-        return file
 
 
 def overload(ground: Ground, round_: int) -> list[Sample]:
@@ -67,7 +59,7 @@ def overload(ground: Ground, round_: int) -> list[Sample]:
     """
     with _slow(ground, 1) as port:
         peak = _closed(ground, port, 64)
-        body = SYSTEMS[OURS].body(ground.requests[0].rows)
+        body = SYSTEMS[OURS].body(ground.bodies.requests[0].rows)
         head = (
             f"POST /v1/predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
             f"request-timeout-ms: {DEADLINE_S * 1000:.0f}\r\ncontent-length: {len(body)}\r\n\r\n"
@@ -121,7 +113,7 @@ def soak(ground: Ground, seconds: int) -> list[Sample]:
     ) as service:
         service.until(lambda: _ready(gateway_port) == 1)
         looks = _every(_LOOK_S, lambda: found.append(_memory_mib(service)))
-        target = wrk.Target(gateway_port, SYSTEMS[OURS].path, ground.bodies())
+        target = wrk.Target(gateway_port, SYSTEMS[OURS].path, ground.bodies.file)
         figures = wrk.load(target, 128, seconds, looks).figures
     if errors := figures.not_2xx + figures.broken:
         raise SystemFailed(f"{errors} errors in {seconds} s of load")
@@ -149,13 +141,13 @@ def _slow(ground: Ground, count: int) -> Iterator[int]:
     }
     python = str(python_of(""))
     with ExitStack() as stack:
-        services, urls = [], []
+        urls = []
         for number in range(count):
             port, gateway_port, _ = free_ports()
             folder, log = ground.folder / f"slow-{number}", ground.logs / f"slow-{number}.log"
             environ = ours.environ_of(ground.home, gateway_port, port) | release
             command = [python, str(SERVERS / "serve_slow.py")]
-            services.append(stack.enter_context(Service(command, environ, folder, log)))
+            stack.enter_context(Service(command, environ, folder, log))
             urls.append(f"http://127.0.0.1:{port}")
         environ = ours.environ_of(ground.home, gateway_port, 0)
         environ |= {"INFERENCE_URL": ",".join(urls), "GATEWAY_CALL_ROWS": str(CALL_ROWS)}
@@ -171,7 +163,7 @@ def _closed(ground: Ground, port: int, connections: int) -> float:
     Raises:
         SystemFailed: an answer was an error.
     """
-    target = wrk.Target(port, SYSTEMS[OURS].path, ground.bodies())
+    target = wrk.Target(port, SYSTEMS[OURS].path, ground.bodies.file)
     wrk.load(target, connections, 1, lambda: None)  # until the gateway knows how long calls take
     figures = wrk.load(target, connections, MEASURE_S, lambda: None).figures
     if errors := figures.not_2xx + figures.broken:

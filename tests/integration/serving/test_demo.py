@@ -7,6 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -50,25 +52,9 @@ def test_a_home_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     assert all(line.startswith("  → ") for line in rest)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_the_end_of_the_terminal_ends_every_process(tmp_path: Path, number: signal.Signals) -> None:
-    """A closed terminal ends what the demo has started, as Ctrl-C does."""
-    home = tmp_path / "home"
-    ports = {name: str(free_port()) for name in ("GATEWAY_PORT", "INFERENCE_PORT")}
-    with subprocess.Popen(
-        [sys.executable, "-m", "iris", "demo", "--once"],
-        env={**os.environ, "IRIS_HOME": str(home), **ports},
-        stdout=subprocess.DEVNULL,
-    ) as demo:
-        until((home / "supervisor.json").exists, "iris serve listens")
-        supervisor = json.loads((home / "supervisor.json").read_text())["pid"]
-        demo.send_signal(number)
-        assert demo.wait(60) == 0
-    assert not alive(supervisor)
-
-
-def test_a_killed_demo_leaves_no_iris_serve(tmp_path: Path) -> None:
-    """After SIGKILL the demo's server ends by itself."""
+@contextmanager
+def serving_demo(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Start a demo; yields it with the process id of its `iris serve`, once that listens."""
     home = tmp_path / "home"
     ports = {name: str(free_port()) for name in ("GATEWAY_PORT", "INFERENCE_PORT")}
     with subprocess.Popen(
@@ -78,7 +64,21 @@ def test_a_killed_demo_leaves_no_iris_serve(tmp_path: Path) -> None:
         stderr=subprocess.DEVNULL,  # where a step that meets the end says so
     ) as demo:
         until((home / "supervisor.json").exists, "iris serve listens")
-        supervisor = json.loads((home / "supervisor.json").read_text())["pid"]
+        yield demo, json.loads((home / "supervisor.json").read_text())["pid"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_the_end_of_the_terminal_ends_every_process(tmp_path: Path, number: signal.Signals) -> None:
+    """A closed terminal ends what the demo has started, as Ctrl-C does."""
+    with serving_demo(tmp_path) as (demo, supervisor):
+        demo.send_signal(number)
+        assert demo.wait(60) == 0
+    assert not alive(supervisor)
+
+
+def test_a_killed_demo_leaves_no_iris_serve(tmp_path: Path) -> None:
+    """After SIGKILL the demo's server ends by itself."""
+    with serving_demo(tmp_path) as (demo, supervisor):
         demo.kill()
     until(lambda: not alive(supervisor), "iris serve has ended")
 
