@@ -25,6 +25,7 @@ IRIS_VARIABLES = frozenset(
         "IRIS_ENV",
         "IRIS_HOME",
         "IRIS_ROLLOUT_TIMEOUT_S",
+        "IRIS_STOP_AT",
         "IRIS_STORE",
         "IRIS_SUPERVISOR_TOKEN",
         "IRIS_SUPERVISOR_URL",

@@ -59,6 +59,7 @@ class RunningOperation:
             LedgerMoved: somebody else has appended to the ledger meanwhile.
         """
         chain = work.ledger.append(chain, Takeover(intent=number, reason=why))
+        work.crash_point("after takeover")
         return cls(work, chain, number)
 
     def publish(self, file: bytes) -> None:
@@ -83,6 +84,7 @@ class RunningOperation:
                 hint="if no environment ever released it (iris history), move it away and promote "
                 "again; else train or register the model once more, for another number",
             ) from error
+        self._work.crash_point("after publish")
 
     def roll_out(self) -> None:
         """Desire the new release and wait until every instance proves that it serves it.
@@ -96,6 +98,7 @@ class RunningOperation:
         self._work.crash_point("during roll out")
         state = self._work.target.wait_until_serving(self.intent.to, self._work.told)
         self._work.told(f"{len(state.instances)} instances serve it, each by its own word")
+        self._work.crash_point("after roll out")
 
     def compensate(self) -> None:
         """Bring back what served before.
@@ -107,7 +110,9 @@ class RunningOperation:
         origin = self.intent.origin
         self._before(Effect.COMPENSATE, f"going back to {origin or 'nothing served'}")
         self._desire(origin)
+        self._work.crash_point("during compensate")
         self._work.target.wait_until_serving(origin, self._work.told)
+        self._work.crash_point("after compensate")
 
     def move_alias(self, release: Release | None) -> AliasState:
         """Let the alias name the version that serves; None takes it away.
@@ -125,6 +130,7 @@ class RunningOperation:
         words = f"moving the alias {alias} to version {number}" if number else f"no alias {alias}"
         self._before(Effect.MOVE_ALIAS, words)
         self._work.versions.move_alias(alias, number)
+        self._work.crash_point("after move alias")
         return AliasState.MOVED
 
     def move_alias_or_defer(self, release: Release | None) -> AliasState:
@@ -156,6 +162,7 @@ class RunningOperation:
                 explanation=explanation,
             )
         )
+        self._work.crash_point("after outcome")
         self._work.told(f"recorded: {result}")
 
     def leave_to_hand(self, error: TakenOverByHand) -> None:

@@ -18,6 +18,8 @@ class RegistrySettings(MlflowSettings, frozen=True, kw_only=True):
     """How long a release may take until every instance serves it, in seconds."""
     iris_crash_at: str = ""
     """For tests: the crash point at which the process kills itself."""
+    iris_stop_at: str = ""
+    """For tests: the crash point at which the process stops itself until SIGCONT."""
 
     @property
     def alias(self) -> str:

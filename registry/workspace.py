@@ -39,7 +39,7 @@ class Workspace:
         self.settings = settings
         self.store = open_store(settings.store_uri)
         self.ledger = open_ledger(settings, self.store)
-        self.crash_point = crash_at(settings.iris_crash_at)
+        self.crash_point = crash_at(settings.iris_crash_at, settings.iris_stop_at)
         self.told = told
         """Called with each step, in words, as it happens."""
 
