@@ -6,50 +6,121 @@ Invariants, from which the rest follows:
 2. Record n names the digest of record n - 1, so nothing before the head can change unseen.
 3. The head is the highest number *listed*. A hole stops everything and is never filled.
 4. Nobody appends to a chain that he has not verified to its head.
+
+A machine keeps a copy of what it has verified, and reads on from there; only `verify` reads all.
 """
 
+import contextlib
 import datetime as dt
 import re
 import secrets
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
 
 from artifacts.digests import sha256_hex
 from artifacts.errors import BlobConflict
+from artifacts.files import write_whole
 from artifacts.store import BlobStore
 from registry.chain import Chain
 from registry.errors import LedgerDamaged, LedgerMoved
 from registry.records import Body, Genesis, Record, Stamp, Writer, decode, encode
 
 _NAME = re.compile(r"(?P<number>\d{8})\.json")
+_READERS = 16
+
+
+class Verified:
+    """The copy of the records that this machine has verified, in a file of its own.
+
+    It spares reading them again, and it tells a ledger whose tail was rewritten or cut off since.
+    Lost or damaged, it is as if there never was one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def load(self) -> list[bytes]:
+        """Return the records' bytes, from the first on."""
+        try:
+            return [r.encode() for r in msgspec.json.decode(self._path.read_bytes(), type=list[str])]
+        except (OSError, ValueError):
+            return []
+
+    def save(self, records: Sequence[bytes]) -> None:
+        """Keep the records, where that is possible."""
+        with contextlib.suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(self._path, msgspec.json.encode([data.decode() for data in records]))
+
+    def __str__(self) -> str:
+        return str(self._path)
 
 
 class Ledger:
     """The ledger of one environment."""
 
-    def __init__(self, blobs: BlobStore, environment: str, writer: Writer) -> None:
+    def __init__(
+        self, blobs: BlobStore, environment: str, writer: Writer, verified: Verified
+    ) -> None:
         self._blobs = blobs
         self._environment = environment
         self._writer = writer
+        self._verified = verified
+        self._known: list[bytes] = []
+        self._chain = Chain()
 
     def read(self) -> Chain:
-        """Return every record, verified.
+        """Return every record. Those that this machine has verified before are not read again.
 
         Raises:
-            LedgerDamaged: a record is missing, altered or out of order.
+            LedgerDamaged: a record is missing, altered or out of order, or the ledger is no longer
+                the one that this machine has verified.
             StoreUnavailable: the store did not answer.
         """
-        records: list[Record] = []
-        digests: list[str] = []
-        for number in range(self._length()):
-            data = self._blobs.read(self._name(number))
-            records.append(self._verified(number, data, digests[-1] if digests else ""))
-            digests.append(sha256_hex(data))
-        return Chain(tuple(records), tuple(digests))
+        if not self._known:
+            self._recall()
+        length, known = self._length(), len(self._known)
+        if length < known:
+            raise self._rewritten(
+                f"it ends at record {length - 1}, and record {known - 1} was verified here: its "
+                "tail was cut off"
+            )
+        if known and self._blobs.read(self._name(known - 1)) != self._known[-1]:
+            raise self._rewritten(f"record {known - 1} is not the one that was verified here")
+        if length > known:
+            self._extend(self._fetch(range(known, length)))
+            self._verified.save(self._known)
+        return self._chain
+
+    def verify(self) -> Chain:
+        """Read every record again, whatever was verified before.
+
+        Raises:
+            LedgerDamaged: see `read`; it names the record.
+            StoreUnavailable: the store did not answer.
+        """
+        before = self._known or self._verified.load()
+        self._known, self._chain = [], Chain()
+        found = self._fetch(range(self._length()))
+        for number, (data, expected) in enumerate(zip(found, before, strict=False)):
+            if data != expected:
+                raise self._rewritten(f"record {number} is not the one that was verified here")
+        if len(found) < len(before):
+            raise self._rewritten(
+                f"it ends at record {len(found) - 1}, and record {len(before) - 1} was verified "
+                "here: its tail was cut off"
+            )
+        self._extend(found)
+        return self._chain
 
     def append(self, chain: Chain, body: Body) -> Chain:
         """Write the record that follows the chain's head, and return the longer chain.
 
         Raises:
-            LedgerMoved: somebody else has written that number.
+            LedgerMoved: somebody else has written that number; he is named.
             StoreUnavailable: the store did not take the write.
         """
         record = Record(
@@ -64,11 +135,46 @@ class Ledger:
         try:
             self._blobs.create(self._name(record.number), data)
         except BlobConflict:
-            raise LedgerMoved(
-                f"record {record.number} of the ledger was written by somebody else meanwhile",
-                hint="look at iris history, then begin again",
-            ) from None
+            raise self._moved(record.number) from None
         return Chain((*chain.records, record), (*chain.digests, sha256_hex(data)))
+
+    def _recall(self) -> None:
+        """Take over the copy of what was verified; one that is damaged counts as none."""
+        try:
+            self._extend(self._verified.load())
+        except LedgerDamaged:
+            self._known, self._chain = [], Chain()
+
+    def _extend(self, found: list[bytes]) -> None:
+        """Verify records that follow those that are known."""
+        records, digests = list(self._chain.records), list(self._chain.digests)
+        for number, data in enumerate(found, len(records)):
+            records.append(self._decoded(number, data, digests[-1] if digests else ""))
+            digests.append(sha256_hex(data))
+        self._known += found
+        self._chain = Chain(tuple(records), tuple(digests))
+
+    def _fetch(self, numbers: range) -> list[bytes]:
+        names = [self._name(number) for number in numbers]
+        if len(names) == 1:
+            return [self._blobs.read(names[0])]
+        with ThreadPoolExecutor(_READERS) as readers:  # a store elsewhere takes its time for each
+            return list(readers.map(self._blobs.read, names))
+
+    def _moved(self, number: int) -> LedgerMoved:
+        by = decode(self._blobs.read(self._name(number))).by
+        return LedgerMoved(
+            f"{by} was first: record {number} of the ledger is his",
+            hint="look at iris history, then begin again",
+        )
+
+    def _rewritten(self, what: str) -> LedgerDamaged:
+        damaged = self._damaged(what)
+        return LedgerDamaged(
+            damaged.message,
+            hint=f"{damaged.hint}; where another ledger was put there on purpose, delete "
+            f"{self._verified}",
+        )
 
     def _length(self) -> int:
         """Return how many records there are, where no number is missing."""
@@ -81,7 +187,7 @@ class Ledger:
                 raise self._damaged(f"record {number} is missing, and {found['number']} is there")
         return len(names)
 
-    def _verified(self, number: int, data: bytes, previous: str) -> Record:
+    def _decoded(self, number: int, data: bytes, previous: str) -> Record:
         try:
             record = decode(data)
         except ValueError as error:

@@ -17,7 +17,7 @@ def verify(settings: RegistrySettings) -> tuple[int, list[str]]:
     """
     # The stamps come first: a promoter at work appends a record before he leaves its stamp.
     stamps = {"what serves": _of_target(settings), "MLflow": _of_registry(settings)}
-    chain = open_ledger(settings, open_store(settings.store_uri)).read()
+    chain = open_ledger(settings, open_store(settings.store_uri)).verify()
     found = [(where, stamp) for where, stamp in stamps.items() if stamp is not None]
     for where, stamp in found:
         check_stamp(chain, stamp, where)

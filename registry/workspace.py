@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
+from artifacts.digests import sha256_hex
 from artifacts.release import MODEL_NAME, Release
 from artifacts.store import Store, open_store
 from registry.chain import Chain
 from registry.crash import crash_at
 from registry.errors import LedgerForeign, RegistryUnavailable
 from registry.identity import this_writer
-from registry.ledger import Ledger, check_stamp, read_stamp
+from registry.ledger import Ledger, Verified, check_stamp, read_stamp
 from registry.records import Genesis, Stamp
 from registry.rollout import Target, TargetState
 from registry.rollout.local import open_local_target
@@ -188,7 +189,9 @@ def open_workspace(
 
 def open_ledger(settings: RegistrySettings, store: Store) -> Ledger:
     """Return the ledger of the environment that is set."""
-    return Ledger(store.ledger, settings.iris_env, this_writer())
+    place = store.ledger.address(settings.iris_env)
+    copy = settings.home / "verified" / f"{sha256_hex(place.encode())[:16]}.json"
+    return Ledger(store.ledger, settings.iris_env, this_writer(), Verified(copy))
 
 
 def head_tag(environment: str) -> str:

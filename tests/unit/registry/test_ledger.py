@@ -12,7 +12,7 @@ from artifacts.file_store import FileBlobStore
 from registry.chain import Chain
 from registry.errors import LedgerDamaged, LedgerMoved
 from registry.identity import this_writer
-from registry.ledger import Ledger, check_stamp, read_stamp
+from registry.ledger import Ledger, Verified, check_stamp, read_stamp
 from registry.records import Genesis, Stamp, Takeover, decode
 
 GENESIS = Genesis(ledger="l", environment="local", target="t", model="m")
@@ -20,7 +20,8 @@ GENESIS = Genesis(ledger="l", environment="local", target="t", model="m")
 
 def ledger_in(folder: Path) -> Ledger:
     """Return the ledger that lies in a folder."""
-    return Ledger(FileBlobStore(folder), "local", this_writer())
+    copy = Verified(folder / "verified" / "copy.json")
+    return Ledger(FileBlobStore(folder), "local", this_writer(), copy)
 
 
 def filled(folder: Path, count: int = 5) -> Chain:
@@ -108,6 +109,61 @@ def test_damage_is_found_and_named(
     damage(tmp_path / "local" / "00000002.json")
     with pytest.raises(LedgerDamaged, match=named):
         ledger_in(tmp_path).read()
+
+
+@pytest.mark.parametrize("read", [Ledger.read, Ledger.verify])
+def test_a_tail_that_was_cut_off_since_it_was_verified_is_found(
+    tmp_path: Path, read: Callable[[Ledger], Chain]
+) -> None:
+    """A machine remembers what it has verified, also in another process."""
+    filled(tmp_path)
+    ledger_in(tmp_path).read()
+    (tmp_path / "local" / "00000004.json").unlink()
+    with pytest.raises(LedgerDamaged, match=r"ends at record 3, and record 4 .* was cut off"):
+        read(ledger_in(tmp_path))
+
+
+@pytest.mark.parametrize("read", [Ledger.read, Ledger.verify])
+def test_a_tail_that_was_rewritten_since_it_was_verified_is_found(
+    tmp_path: Path, read: Callable[[Ledger], Chain]
+) -> None:
+    """A chain that is whole in itself is not enough: it is to be the one that was seen."""
+    chain = filled(tmp_path)
+    ledger_in(tmp_path).read()
+    (tmp_path / "local" / "00000004.json").unlink()
+    before = Chain(chain.records[:4], chain.digests[:4])
+    ledger_in(tmp_path).append(before, Takeover(intent=0, reason="another"))
+    with pytest.raises(LedgerDamaged, match="record 4 is not the one that was verified here"):
+        read(ledger_in(tmp_path))
+
+
+def test_what_was_verified_before_is_not_read_again_but_by_verify(tmp_path: Path) -> None:
+    """A command costs what is new; `iris verify-ledger` looks at every record, and names it."""
+    chain = filled(tmp_path)
+    ledger_in(tmp_path).read()
+    _alter(tmp_path / "local" / "00000002.json")
+    assert ledger_in(tmp_path).read() == chain
+    with pytest.raises(LedgerDamaged, match="record 2 is not the one that was verified here"):
+        ledger_in(tmp_path).verify()
+
+
+@pytest.mark.parametrize("content", [b"", b"[1]", b'["{}"]', b"\xff"])
+def test_a_damaged_copy_of_what_was_verified_counts_as_none(
+    tmp_path: Path, content: bytes
+) -> None:
+    """The copy spares time; the ledger in the store is what counts."""
+    chain = filled(tmp_path)
+    (tmp_path / "verified").mkdir(exist_ok=True)
+    (tmp_path / "verified" / "copy.json").write_bytes(content)
+    assert ledger_in(tmp_path).read() == chain
+
+
+def test_who_comes_second_is_told_who_was_first(tmp_path: Path) -> None:
+    """He can be asked what he is doing."""
+    chain = filled(tmp_path)
+    ledger_in(tmp_path).append(chain, Takeover(intent=0, reason="first"))
+    with pytest.raises(LedgerMoved, match=r"\(process \d+\) was first: record 5"):
+        ledger_in(tmp_path).append(chain, Takeover(intent=0, reason="second"))
 
 
 def test_a_tail_that_was_cut_off_is_found_by_a_stamp(tmp_path: Path) -> None:
