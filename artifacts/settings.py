@@ -23,6 +23,7 @@ IRIS_VARIABLES = frozenset(
     {
         "IRIS_CRASH_AT",
         "IRIS_ENV",
+        "IRIS_GATEWAY_KEY",
         "IRIS_HOME",
         "IRIS_ROLLOUT_TIMEOUT_S",
         "IRIS_STOP_AT",

@@ -1,5 +1,6 @@
 """The commands of the registry: promote, rollback, recover, status, history, verify-ledger."""
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,23 @@ from artifacts import settings as environment
 from artifacts.store import open_store
 from registry.settings import RegistrySettings
 
+
+class Duration(click.ParamType):  # type: ignore[type-arg]  # generic for the type checker only
+    """A duration such as `60s`, `2m` or `0s`, in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """Read one."""
+        if isinstance(value, float):
+            return value
+        found = re.fullmatch(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>[smh])", str(value), re.ASCII)
+        if found is None:
+            self.fail(f"{value!r} is no duration, such as 60s, 2m or 0s", param, ctx)
+        return float(found["number"]) * {"s": 1, "m": 60, "h": 3600}[found["unit"]]
+
+
+DEFAULT_WATCH_S = 60.0
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
@@ -25,9 +43,23 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for pr
     metavar="REASON",
     help="Go on although a gate cannot say yes; the reason is recorded.",
 )
+@click.option(
+    "--watch",
+    type=Duration(),
+    default=None,
+    help="How long it is watched under requests before the alias names it; 0s: not at all.",
+)
+@click.option("--dry-run", is_flag=True, help="Ask the gates, print the plan, change nothing.")
 @_json
-def promote(version: int, reason: str, accept_inconclusive: str, as_json: bool) -> None:
-    """Let a registered version serve: gates, rollout, proof, alias, all of it or nothing.
+def promote(  # noqa: PLR0913, PLR0917  the options
+    version: int,
+    reason: str,
+    accept_inconclusive: str,
+    watch: float | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Let a registered version serve: gates, rollout, proof, watch, alias, all of it or nothing.
 
     Exits with 0 where it serves, 1 where it was refused or failed, 2 where the evidence says too
     little, 130 after Ctrl-C.
@@ -41,10 +73,14 @@ def promote(version: int, reason: str, accept_inconclusive: str, as_json: bool) 
     settings = environment.load(RegistrySettings)
     _announce(settings, as_json)
     with interruptible(settings), open_workspace(settings, _teller(as_json)) as work:
-        request = Request(version, reason, accept_inconclusive)
+        watch_s = DEFAULT_WATCH_S if watch is None else watch
+        request = Request(version, reason, accept_inconclusive, watch_s, dry_run)
         promotion = run(work, request, lambda r: None if as_json else click.echo(gate_table(r)))
     if as_json:
         _print_json(promotion)
+    elif promotion.plan and promotion.operation is None:
+        click.echo("\n".join(f"{n}. {p.words}" for n, p in enumerate(promotion.plan, 1)))
+        click.echo("that is the plan; nothing was changed")
     elif promotion.operation is None:
         click.echo(f"{promotion.release} serves already; nothing was changed")
     else:

@@ -15,7 +15,8 @@ IrisError
     ├── TargetError           what serves did not do as asked
     │   ├── TargetUnavailable     it did not answer
     │   ├── TargetMoved           it changed since it was read
-    │   └── RolloutFailed         the release cannot serve
+    │   ├── RolloutFailed         the release cannot serve
+    │   └── WatchFailed           it serves, but not as the one before did
     ├── NotCompensated        a failed promotion could not be undone; it stays open
     └── Interrupted           exit 130: Ctrl-C; says how things stand
 """
@@ -83,6 +84,10 @@ class TargetMoved(TargetError):
 
 class RolloutFailed(TargetError):
     """The release cannot serve, or not in time."""
+
+
+class WatchFailed(TargetError):
+    """The watch window saw something out of bounds, or nothing at all."""
 
 
 class NotCompensated(RegistryError):

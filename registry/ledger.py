@@ -45,7 +45,8 @@ class Verified:
     def load(self) -> list[bytes]:
         """Return the records' bytes, from the first on."""
         try:
-            return [r.encode() for r in msgspec.json.decode(self._path.read_bytes(), type=list[str])]
+            kept = msgspec.json.decode(self._path.read_bytes(), type=list[str])
+            return [record.encode() for record in kept]
         except (OSError, ValueError):
             return []
 

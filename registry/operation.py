@@ -7,9 +7,11 @@ older than what the other has written since.
 """
 
 import contextlib
+from collections.abc import Iterator
 
 from artifacts.digests import sha256_hex
 from artifacts.errors import BlobConflict, DigestMismatch, StoreUnavailable
+from artifacts.model import ModelCard, load_model
 from artifacts.release import Release
 from registry.chain import Chain
 from registry.errors import (
@@ -20,12 +22,16 @@ from registry.errors import (
     TargetMoved,
     TargetUnavailable,
     VersionUnfit,
+    WatchFailed,
 )
+from registry.plan import Planned, alias_step, roll_out_step
 from registry.records import AliasState, Body, Effect, Intent, Outcome, Result, Step, Takeover
-from registry.rollout import Fence, TargetState
+from registry.rollout import Fence, TargetState, awaited
+from registry.watch import Former, Gateways, Window, look_before
 from registry.workspace import Workspace, registry_number
 
 _WRITES = 5
+_NOBODY = "nothing was watched: nobody is served here"
 
 
 class RunningOperation:
@@ -38,6 +44,9 @@ class RunningOperation:
         self.number = number
         self.chain = chain
         self.intent = intent
+        self._former = Former(None, None, None)
+        self._alias = AliasState.UNTOUCHED
+        self._watched = ""
 
     @classmethod
     def begin(cls, work: Workspace, chain: Chain, intent: Intent) -> "RunningOperation":
@@ -62,7 +71,38 @@ class RunningOperation:
         work.crash_point("after takeover")
         return cls(work, chain, number)
 
-    def publish(self, file: bytes) -> None:
+    def take(self, step: Planned, file: bytes) -> None:
+        """Take one step of the plan: record it, then have its effect.
+
+        Args:
+            step: the step.
+            file: the release file, for the step that publishes it.
+
+        Raises:
+            StoreError, ModelFileError, TargetError, TakenOverByHand, RegistryError: it could not
+                be done; see the effects.
+        """
+        match step.effect:
+            case Effect.PUBLISH:
+                self._publish(step, file)
+            case Effect.ROLL_OUT:
+                self.roll_out()
+            case Effect.WATCH:
+                self._watch(step)
+            case Effect.MOVE_ALIAS:
+                self._alias = self.move_alias(self.intent.to)
+
+    def at_work(self) -> contextlib.AbstractContextManager[None]:
+        """Hold the lease while the block runs, so that whoever looks sees that this one lives."""
+        return self._work.lease.held(self.number)
+
+    def finish(self) -> None:
+        """Record that the plan was carried out."""
+        if not self._watched:
+            self._watched = "nothing was watched"
+        self.end(Result.DONE, self.intent.to, self._alias, self.intent.reason)
+
+    def _publish(self, step: Planned, file: bytes) -> None:
         """Put the release file where instances fetch it. Written once; the same bytes are fine.
 
         Raises:
@@ -75,7 +115,7 @@ class RunningOperation:
                 f"the file of version {release.version} changed since the gates saw it",
                 hint="look at who writes to MLflow's artifacts, then promote again",
             )
-        self._before(Effect.PUBLISH, f"publishing {release.blob}")
+        self._before(step)
         try:
             self._work.store.models.create(release.blob, file)
         except BlobConflict as error:
@@ -93,12 +133,76 @@ class RunningOperation:
             TargetError: it can't, or not in time, or somebody else writes.
             TakenOverByHand: something else was put in by hand meanwhile.
         """
-        self._before(Effect.ROLL_OUT, f"rolling out {self.intent.to}")
+        if self.intent.watch_s:
+            self._former = self._look_before()
+        self._before(roll_out_step(self.intent.to))
         self._desire(self.intent.to)
         self._work.crash_point("during roll out")
         state = self._work.target.wait_until_serving(self.intent.to, self._work.told)
         self._work.told(f"{len(state.instances)} instances serve it, each by its own word")
         self._work.crash_point("after roll out")
+
+    def _look_before(self) -> Former:
+        """Take what the watch window compares with, before the release that serves has left."""
+        with self._gateways() as gateways:
+            if gateways is None or self.intent.to.sha256 is None:
+                return Former(None, None, None)
+            self._work.told("looking at how requests are answered now")
+            leaving = self._described(self.intent.origin)
+            return look_before(gateways, leaving, self.intent.to.sha256)
+
+    def _watch(self, step: Planned) -> None:
+        """Watch the release that every instance has proven.
+
+        Raises:
+            WatchFailed: it is out of bounds, or nothing arrived that could tell.
+            LedgerMoved: the operation was taken over meanwhile, by a rollback for example.
+            TakenOverByHand: something else was put in by hand meanwhile.
+            TargetError: it does not serve any more, or can't be asked.
+            BlobNotFound, ModelFileError: its file is gone, or is not what was published.
+        """
+        self._before(step)
+        self._work.crash_point("during watch")
+        with self._gateways() as gateways:
+            self._watched = self._seen_by(gateways) if gateways else _NOBODY
+        self._work.told(self._watched)
+        self._work.crash_point("after watch")
+
+    def _seen_by(self, gateways: Gateways) -> str:
+        described = self._described(self.intent.to)
+        assert described is not None
+        window = Window(gateways, *described, self._former, self._work.limits, self.intent.watch_s)
+        return window.watch(self._check_serving, self._work.told)
+
+    @contextlib.contextmanager
+    def _gateways(self) -> Iterator[Gateways | None]:
+        urls = self._work.target.read().gateways
+        if not urls:
+            yield None
+            return
+        with contextlib.closing(Gateways(urls, self._work.settings.iris_gateway_key)) as gateways:
+            yield gateways
+
+    def _described(self, release: Release | None) -> tuple[ModelCard, str] | None:
+        """Return what a release says of itself, and its digest."""
+        if release is None:
+            return None
+        model = load_model(self._work.store.models.read(release.blob), release.sha256)
+        return model.card, model.sha256
+
+    def _check_serving(self) -> None:
+        """See that there is still something to watch.
+
+        Raises:
+            LedgerMoved, TakenOverByHand, TargetError: there is not.
+        """
+        self._check_ours()
+        state = self._work.target.read()
+        self._check_no_hand(state)
+        missing = awaited(state, self.intent.to)
+        if missing is not None:
+            why = f": {state.rollout.reason}" if state.rollout.reason else ""
+            raise WatchFailed(f"{self.intent.to} serves no more, it needs {missing}{why}")
 
     def compensate(self) -> None:
         """Bring back what served before.
@@ -108,7 +212,8 @@ class RunningOperation:
             TakenOverByHand: something else was put in by hand meanwhile.
         """
         origin = self.intent.origin
-        self._before(Effect.COMPENSATE, f"going back to {origin or 'nothing served'}")
+        words = f"going back to {origin or 'nothing served'}"
+        self._before(Planned(Effect.COMPENSATE, words))
         self._desire(origin)
         self._work.crash_point("during compensate")
         self._work.target.wait_until_serving(origin, self._work.told)
@@ -127,8 +232,7 @@ class RunningOperation:
             return AliasState.UNTOUCHED
         self._work.check_registry_id(self.chain)
         alias = self._work.settings.alias
-        words = f"moving the alias {alias} to version {number}" if number else f"no alias {alias}"
-        self._before(Effect.MOVE_ALIAS, words)
+        self._before(alias_step(release, alias))
         self._work.versions.move_alias(alias, number)
         self._work.crash_point("after move alias")
         return AliasState.MOVED
@@ -160,6 +264,7 @@ class RunningOperation:
                 serving=serving,
                 alias=alias,
                 explanation=explanation,
+                watched=self._watched,
             )
         )
         self._work.crash_point("after outcome")
@@ -184,10 +289,10 @@ class RunningOperation:
         self._desire(self._work.target.read().release)
         return self._work.target.read()
 
-    def _before(self, effect: Effect, words: str) -> None:
-        self._append(Step(intent=self.number, effect=effect))
-        self._work.told(words)
-        self._work.crash_point(f"before {effect}")
+    def _before(self, step: Planned) -> None:
+        self._append(Step(intent=self.number, effect=step.effect))
+        self._work.told(step.words)
+        self._work.crash_point(f"before {step.effect}")
 
     def _append(self, body: Body) -> None:
         try:

@@ -1,18 +1,24 @@
 """Promotion: a registered version becomes what serves, on evidence, or nothing changes.
 
-    reads and refusals → gates → intent → publish → roll out and prove → alias → outcome
+    reads and refusals → gates → intent → publish → roll out and prove → watch → alias → outcome
 
 The protocol is that of `docs/decisions/0002-ledger.md`; `registry.operation` has each effect.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
 from artifacts.digests import sha256_hex
-from artifacts.errors import BlobNotFound, InvalidBlobName, ModelFileError, StoreError
+from artifacts.errors import (
+    BlobNotFound,
+    InvalidBlobName,
+    IrisError,
+    ModelFileError,
+    StoreError,
+)
 from artifacts.release import Release, registry_release
 from registry.chain import Chain
 from registry.errors import (
@@ -25,10 +31,12 @@ from registry.errors import (
     TakenOverByHand,
     TargetError,
     VersionUnfit,
+    WatchFailed,
 )
 from registry.gates import Report, Verdict, judge
 from registry.operation import RunningOperation
-from registry.records import AliasState, Intent, Kind, Result
+from registry.plan import Planned, promotion_plan
+from registry.records import AliasState, Effect, Intent, Kind, Result
 from registry.rollout import TargetState
 from registry.workspace import Workspace
 from training.evaluation import Table, read_table
@@ -45,6 +53,10 @@ class Request:
     reason: str = ""
     accept_inconclusive: str = ""
     """Why it goes on although a gate cannot say yes; empty: it does not."""
+    watch_s: float = 0.0
+    """How long the release is watched before the alias names it, in seconds."""
+    dry_run: bool = False
+    """Only say what would be done."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +67,9 @@ class Promotion:
     report: Report | None
     """None where the version was serving already and nothing was done."""
     operation: int | None
+    """None where nothing was begun."""
+    plan: list[Planned] = field(default_factory=list)
+    """What was done, or would be."""
 
 
 def promote(
@@ -72,7 +87,8 @@ def promote(
             refused; nothing was written but the gate report.
         LedgerMoved: another promoter was first, or took this one over.
         StoreError, ModelFileError: the file cannot be published; nothing changed.
-        RolloutFailed: the release cannot serve; what served before serves again.
+        RolloutFailed, WatchFailed: the release cannot serve, or not well; what served before
+            serves again.
         TakenOverByHand: what serves was changed by hand, and is left so.
         NotCompensated: what served before could not be brought back; the operation stays open.
         RegistryUnavailable: MLflow does not answer; after the rollout, `iris recover` goes on.
@@ -91,57 +107,76 @@ def promote(
 
     file = work.versions.release_file(candidate)
     report = examine(work, chain, candidate, file)
-    evidence = _store(work, report)
+    data = _encoded(report)
     judged(report)
     _refuse_by_gates(report, request)
+    intent = _intent(chain, release, sha256_hex(data), request)
+    plan = promotion_plan(intent, work.settings.alias)
+    if request.dry_run:
+        return Promotion(release, report, None, plan)
 
-    chain = work.begin(chain, state)
-    operation = RunningOperation.begin(work, chain, _intent(chain, release, evidence, request))
-    carry_out(operation, file)
+    work.store.records.create(f"gates/{intent.evidence}.json", data)
+    operation = RunningOperation.begin(work, work.begin(chain, state), intent)
+    carry_out(operation, plan, file)
     work.try_stamp_registry(operation.chain)
-    return Promotion(release, report, operation.number)
+    return Promotion(release, report, operation.number, plan)
 
 
-def carry_out(operation: RunningOperation, file: bytes) -> None:
-    """Take the effects in their order; undo them where one fails."""
-    origin = operation.intent.origin
-    try:
-        operation.publish(file)
-    except (StoreError, ModelFileError) as error:
-        operation.end(Result.ABANDONED, origin, AliasState.UNTOUCHED, error.message)
-        raise
-    roll_out_and_finish(operation)
+def carry_out(operation: RunningOperation, plan: list[Planned], file: bytes = b"") -> None:
+    """Take the steps of the plan in their order; undo them where one fails. Safe to repeat.
 
-
-def roll_out_and_finish(operation: RunningOperation) -> None:
-    """Roll out, see the proof, move the alias, record the outcome; safe to repeat after a crash.
+    Args:
+        operation: what was begun, or taken over after a crash.
+        plan: the steps, or those that are left of them.
+        file: the release file, where the plan publishes it.
 
     Raises:
-        RolloutFailed, VersionUnfit, TakenOverByHand: it has ended otherwise, as `promote` says.
+        StoreError, ModelFileError, RolloutFailed, WatchFailed, VersionUnfit, TakenOverByHand: it
+            has ended otherwise, as `promote` says.
         NotCompensated, RegistryUnavailable: it stays open.
     """
-    before = operation.intent.origin or "nothing"
-    try:
-        operation.roll_out()
-    except TargetError as error:
-        undo(operation, error.message)
-        raise RolloutFailed(
-            f"{error.message}; {before} serves, as before", hint=error.hint
-        ) from error
-    except TakenOverByHand as error:
+    with operation.at_work():
+        for step in plan:
+            try:
+                operation.take(step, file)
+            except _FAILURES[step.effect] as error:
+                give_up(operation, step.effect, error)
+        operation.finish()
+
+
+_FAILURES: dict[Effect, tuple[type[IrisError], ...]] = {
+    Effect.PUBLISH: (StoreError, ModelFileError),
+    Effect.ROLL_OUT: (TargetError, TakenOverByHand),
+    Effect.WATCH: (TargetError, TakenOverByHand, BlobNotFound, ModelFileError),
+    Effect.MOVE_ALIAS: (RegistryUnavailable, VersionUnfit),
+}
+"""What a step may meet that ends the operation. What it may meet besides leaves it open."""
+
+
+def give_up(operation: RunningOperation, effect: Effect, error: IrisError) -> NoReturn:
+    """End an operation of which a step failed, and say how things stand.
+
+    Raises:
+        IrisError: always; the kinds are those of `carry_out`.
+    """
+    intent = operation.intent
+    if isinstance(error, TakenOverByHand):
         operation.leave_to_hand(error)
-        raise
-    try:
-        alias = operation.move_alias(operation.intent.to)
-    except RegistryUnavailable as error:
+        raise error
+    if effect is Effect.PUBLISH:
+        operation.end(Result.ABANDONED, intent.origin, AliasState.UNTOUCHED, error.message)
+        raise error
+    if isinstance(error, RegistryUnavailable):
         raise RegistryUnavailable(
-            f"{operation.intent.to} serves, but the alias was not moved: {error.message}",
+            f"{intent.to} serves, but the alias was not moved: {error.message}",
             hint="when MLflow answers again: iris recover; to go back at once: iris rollback",
         ) from error
-    except VersionUnfit as error:
-        undo(operation, error.message)
-        raise VersionUnfit(f"{error.message}; {before} serves, as before") from error
-    operation.end(Result.DONE, operation.intent.to, alias, operation.intent.reason)
+    undo(operation, error.message)
+    known = (WatchFailed, VersionUnfit)
+    kind = type(error) if isinstance(error, known) else RolloutFailed
+    raise kind(
+        f"{error.message}; {intent.origin or 'nothing'} serves, as before", hint=error.hint
+    ) from error
 
 
 def undo(operation: RunningOperation, why: str) -> None:
@@ -208,6 +243,7 @@ def _intent(chain: Chain, release: Release, evidence: str, request: Request) -> 
         to=release,
         evidence=evidence,
         reason="; ".join(filter(None, [request.reason, accepted and f"accepted: {accepted}"])),
+        watch_s=request.watch_s,
     )
 
 
@@ -252,8 +288,5 @@ def _refuse_by_gates(report: Report, request: Request) -> None:
         )
 
 
-def _store(work: Workspace, report: Report) -> str:
-    data = msgspec.json.format(msgspec.json.encode(report), indent=2)
-    digest = sha256_hex(data)
-    work.store.records.create(f"gates/{digest}.json", data)
-    return digest
+def _encoded(report: Report) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(report), indent=2)

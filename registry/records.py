@@ -29,6 +29,7 @@ class Effect(enum.StrEnum):
 
     PUBLISH = "publish"
     ROLL_OUT = "roll out"
+    WATCH = "watch"
     MOVE_ALIAS = "move alias"
     COMPENSATE = "compensate"
 
@@ -75,6 +76,8 @@ class Intent(_Body, frozen=True, kw_only=True, tag="intent"):
     reason: str
     supersedes: int | None = None
     """The open operation that a rollback ends by beginning."""
+    watch_s: float = 0.0
+    """How long the release is watched before the alias names it, in seconds."""
 
 
 class Step(_Body, frozen=True, kw_only=True, tag="step"):
@@ -100,6 +103,8 @@ class Outcome(_Body, frozen=True, kw_only=True, tag="outcome"):
     """What serves now, or what served before a hand changed it; None for nothing."""
     alias: AliasState
     explanation: str
+    watched: str = ""
+    """What the watch window saw, or why there was none."""
 
 
 class AliasSettled(_Body, frozen=True, kw_only=True, tag="alias settled"):

@@ -1,7 +1,7 @@
 """Recovery: what to do with an operation whose process died half-way.
 
     nothing changed yet                            → abandoned
-    every instance proves the release, or has once → prove it (again), then the alias
+    every instance proves the release, or has once → prove it (again), watch it, then the alias
     not every instance does                        → compensate
     a rollback                                     → go on with it
 
@@ -12,10 +12,11 @@ import contextlib
 import enum
 
 from registry.chain import Chain, Operation
-from registry.errors import OperationOpen, RolloutFailed, TakenOverByHand, VersionUnfit
+from registry.errors import OperationOpen, RolloutFailed, TakenOverByHand, VersionUnfit, WatchFailed
 from registry.identity import is_dead
 from registry.operation import RunningOperation
-from registry.promotion import roll_out_and_finish, undo
+from registry.plan import Planned, promotion_plan
+from registry.promotion import carry_out, undo
 from registry.records import AliasSettled, AliasState, Effect, Kind, Result, Step
 from registry.rollback import go_back
 from registry.rollout import TargetState, awaited
@@ -68,7 +69,7 @@ def recover(work: Workspace, takeover: str = "") -> list[str]:
     chain = work.ledger.read()
     done = []
     if chain.open is not None:
-        why = _may_take_over(chain.open, takeover)
+        why = _may_take_over(work, chain.open, takeover)
         work.check_target(chain, work.target.read())
         before = chain.open
         chain = _end(work, chain, before, why)
@@ -97,19 +98,33 @@ def _end(work: Workspace, chain: Chain, operation: Operation, why: str) -> Chain
         with contextlib.suppress(TakenOverByHand):
             undo(running, "the promoter died before every instance had proven the release")
     else:
-        with contextlib.suppress(RolloutFailed, VersionUnfit, TakenOverByHand):
-            roll_out_and_finish(running)
+        with contextlib.suppress(RolloutFailed, WatchFailed, VersionUnfit, TakenOverByHand):
+            carry_out(running, _left(running, work.settings.alias))
     work.try_stamp_registry(running.chain)
     return running.chain
 
 
-def _may_take_over(operation: Operation, takeover: str) -> str:
+def _left(running: RunningOperation, alias: str) -> list[Planned]:
+    """Return what is left of the plan, once it was published: all that may be cut short is anew.
+
+    Where the alias may have moved, the window was watched to its end.
+    """
+    done = {Effect.PUBLISH}
+    if running.alias_may_have_moved():
+        done.add(Effect.WATCH)
+    return [step for step in promotion_plan(running.intent, alias) if step.effect not in done]
+
+
+def _may_take_over(work: Workspace, operation: Operation, takeover: str) -> str:
     """Return why the operation may be taken over, or refuse."""
     writer = operation.writer
     if is_dead(writer):
         return f"process {writer.pid} on {writer.host} has ended"
     if takeover:
         return takeover
+    work.told(f"looking for {work.lease.length_s:g} s whether {writer} is still at work")
+    if work.lease.has_run_out(operation.number):
+        return f"{writer} has given no sign of life for {work.lease.length_s:g} s"
     raise OperationOpen(
         operation.describe(),
         hint='if it is not at work any more: iris recover --takeover "reason"',

@@ -93,6 +93,11 @@ def go_back(work: Workspace, operation: RunningOperation) -> None:
         TakenOverByHand: something else was put in by hand meanwhile; that is recorded.
         TargetError: it does not come up; the operation stays open.
     """
+    with operation.at_work():
+        _go_back(work, operation)
+
+
+def _go_back(work: Workspace, operation: RunningOperation) -> None:
     try:
         operation.roll_out()
     except TakenOverByHand as error:

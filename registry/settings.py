@@ -16,6 +16,8 @@ class RegistrySettings(MlflowSettings, frozen=True, kw_only=True):
     """The token for that address."""
     iris_rollout_timeout_s: Annotated[float, Meta(gt=0)] = 60.0
     """How long a release may take until every instance serves it, in seconds."""
+    iris_gateway_key: str = ""
+    """The key that the watch window's requests carry, where the gateway asks for one."""
     iris_crash_at: str = ""
     """For tests: the crash point at which the process kills itself."""
     iris_stop_at: str = ""

@@ -13,11 +13,14 @@ from registry.chain import Chain
 from registry.crash import crash_at
 from registry.errors import LedgerForeign, RegistryUnavailable
 from registry.identity import this_writer
+from registry.lease import Lease
 from registry.ledger import Ledger, Verified, check_stamp, read_stamp
 from registry.records import Genesis, Stamp
 from registry.rollout import Target, TargetState
 from registry.rollout.local import open_local_target
 from registry.settings import RegistrySettings
+from registry.watch import Limits
+from registry.watch_rules import Bounds
 
 if TYPE_CHECKING:
     from registry.versions import Versions
@@ -40,6 +43,8 @@ class Workspace:
         self.settings = settings
         self.store = open_store(settings.store_uri)
         self.ledger = open_ledger(settings, self.store)
+        self.lease = Lease(self.store.records, settings.iris_env, this_writer())
+        self.limits = Limits(Bounds(0.01, 3.0, 0.005), 100, 5.0)
         self.crash_point = crash_at(settings.iris_crash_at, settings.iris_stop_at)
         self.told = told
         """Called with each step, in words, as it happens."""

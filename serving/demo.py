@@ -95,7 +95,7 @@ def _release(status: dict[str, Any]) -> None:
         _iris("train")
         status = _status()
     if status["release"] is None:
-        _iris("promote", str(status["registered"]["versions"][0]), "--reason", "the first")
+        _iris("promote", str(status["registered"]["versions"][0]), "--reason", "the first", "--watch", "0s")
     else:
         click.echo(f"version {status['release']['version']} serves already")
 

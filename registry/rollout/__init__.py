@@ -54,6 +54,8 @@ class TargetState(msgspec.Struct, frozen=True):
     fence: Fence | None
     instances: list[Instance]
     rollout: Rollout
+    gateways: list[str] = []
+    """Where clients come in; none where nobody is served."""
 
 
 class Target(Protocol):

@@ -16,7 +16,7 @@ from tests.integration.serving.processes import Supervisor, free_port, until
 def promoting(home: Path, until_line: str) -> subprocess.Popen[str]:
     """Start `iris promote 1`, and return when it has printed a line that contains those words."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "iris", "promote", "1"],
+        [sys.executable, "-m", "iris", "promote", "1", "--watch", "0s"],
         env={**os.environ, "IRIS_HOME": str(home), "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -10,6 +10,8 @@ import numpy as np
 from artifacts.digests import sha256_hex
 from artifacts.release import Release
 from registry.errors import RegistryUnavailable, RolloutFailed, TargetMoved, VersionUnfit
+from registry.identity import this_writer
+from registry.lease import Lease
 from registry.rollout import Fence, Instance, Rollout, Target, TargetState, awaited
 from registry.settings import RegistrySettings
 from registry.versions import Candidate, Versions
@@ -151,6 +153,7 @@ class World:
                 raise Crash(here)
 
         work.crash_point = crash_point
+        work.lease = Lease(work.store.records, whole.iris_env, this_writer(), length_s=0.3)
         return work
 
     def register(self, tilt: float = 0.0, **says: Any) -> int:

@@ -148,9 +148,7 @@ def test_what_was_verified_before_is_not_read_again_but_by_verify(tmp_path: Path
 
 
 @pytest.mark.parametrize("content", [b"", b"[1]", b'["{}"]', b"\xff"])
-def test_a_damaged_copy_of_what_was_verified_counts_as_none(
-    tmp_path: Path, content: bytes
-) -> None:
+def test_a_damaged_copy_of_what_was_verified_counts_as_none(tmp_path: Path, content: bytes) -> None:
     """The copy spares time; the ledger in the store is what counts."""
     chain = filled(tmp_path)
     (tmp_path / "verified").mkdir(exist_ok=True)

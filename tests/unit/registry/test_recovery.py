@@ -1,28 +1,48 @@
 """Recovery: whatever died, wherever, everything agrees again afterwards."""
 
 import contextlib
+import re
+from typing import NamedTuple
 
 import pytest
 
 from artifacts.errors import IrisError
 from registry import recovery
+from registry.crash import CRASH_POINTS
 from registry.errors import LedgerForeign, LedgerMoved, OperationOpen, RegistryUnavailable
 from registry.promotion import Request, promote
-from registry.records import Result
+from registry.records import Result, Takeover
 from registry.recovery import recover
 from registry.rollback import choose, rollback
+from tests.unit.project.pyproject import ROOT
 from tests.unit.registry.fakes import Crash, World
 
-PROMOTION_POINTS = {
-    "before intent": "1",
-    "after intent": "1",
-    "before publish": "1",
-    "before roll out": "1",
-    "during roll out": "2",
-    "before move alias": "2",
-    "before outcome": "2",
-}
+
+class Left(NamedTuple):
+    """What a crash leaves, as the page says."""
+
+    point: str
+    ends_as: str
+    serving: str
+
+
+def promised() -> list[Left]:
+    """Return the rows of the tables of crash points."""
+    page = (ROOT / "docs" / "promotion.md").read_text()
+    rows = re.findall(r"^\| `([a-z ]+)` \| [^|]+ \| ([a-z ]+) \| (\d) \|$", page, re.MULTILINE)
+    return [Left(*row) for row in rows]
+
+
+FAILING = [left for left in promised() if left.point.endswith("compensate")]
+SUCCEEDING = [left for left in promised() if left not in FAILING]
+POINTS = [left.point for left in SUCCEEDING]
 ROLLBACK_POINTS = ["after intent", "before roll out", "before move alias", "before outcome"]
+
+
+def test_the_page_names_every_crash_point() -> None:
+    """Whoever finds a promoter dead finds on the page what it has left."""
+    elsewhere = {"after genesis", "after takeover"}  # they have no row, but a sentence
+    assert {left.point for left in promised()} | elsewhere == set(CRASH_POINTS)
 
 
 @pytest.fixture(autouse=True)
@@ -31,29 +51,32 @@ def dead(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recovery, "is_dead", lambda _: True)
 
 
-@pytest.mark.parametrize(("point", "serving"), PROMOTION_POINTS.items())
-def test_a_promotion_that_died_is_finished_or_undone(
-    world: World, point: str, serving: str
-) -> None:
+@pytest.mark.parametrize("left", promised(), ids=lambda left: left.point)
+def test_a_promotion_that_died_is_ended_as_the_page_says(world: World, left: Left) -> None:
     """It is finished where every instance has proven the release, else nothing has happened."""
     world.register()
     promote(world.work(), Request(1))
     world.register(tilt=0.01)
+    world.target.broken = {"2"} if left in FAILING else set()
     with pytest.raises(Crash):
-        promote(world.work(crash_at=point), Request(2))
+        promote(world.work(crash_at=left.point), Request(2, watch_s=0.1))
+    was_open = world.work().ledger.read().open is not None
 
     recover(world.work())
 
-    assert world.serving() == serving
+    outcome = world.work().ledger.read().operations[-1].outcome
+    assert outcome is not None
+    assert left.ends_as == (outcome.result if was_open else "nothing was open")
+    assert world.serving() == left.serving
     world.consistent()
 
 
-@pytest.mark.parametrize("point", [p for p in PROMOTION_POINTS if p != "before intent"])
+@pytest.mark.parametrize("point", ["after genesis", *POINTS[1:]])
 def test_the_first_promotion_that_died_is_finished_or_undone(world: World, point: str) -> None:
     """It can be promoted afterwards as if nothing had been."""
     world.register()
     with pytest.raises(Crash):
-        promote(world.work(crash_at=point), Request(1))
+        promote(world.work(crash_at=point), Request(1, watch_s=0.1))
     recover(world.work())
     world.consistent()
     promote(world.work(), Request(1))
@@ -75,7 +98,7 @@ def test_a_rollback_that_died_is_gone_on_with(world: World, point: str) -> None:
     world.consistent()
 
 
-@pytest.mark.parametrize("point", ["before compensate", "before outcome"])
+@pytest.mark.parametrize("point", [left.point for left in FAILING])
 def test_an_undoing_that_died_is_gone_on_with(world: World, point: str) -> None:
     """A failed promotion is undone in the end, however often the promoter dies."""
     world.register()
@@ -89,7 +112,9 @@ def test_an_undoing_that_died_is_gone_on_with(world: World, point: str) -> None:
     world.consistent()
 
 
-@pytest.mark.parametrize("point", ["before compensate", "before move alias", "before outcome"])
+@pytest.mark.parametrize(
+    "point", ["after takeover", *(left.point for left in FAILING), "before move alias"]
+)
 @pytest.mark.parametrize("broken", [True, False])
 def test_a_recovery_that_died_is_recovered(world: World, point: str, broken: bool) -> None:
     """It may be repeated, and die, at any point."""
@@ -108,15 +133,39 @@ def test_a_recovery_that_died_is_recovered(world: World, point: str, broken: boo
 def test_a_promoter_that_may_live_is_not_disturbed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only a reason takes over from whoever may still be at work."""
+    """While the lease is held, only a reason takes over."""
     monkeypatch.setattr(recovery, "is_dead", lambda _: False)
     world.register()
     with pytest.raises(Crash):
         promote(world.work(crash_at="before roll out"), Request(1))
-    with pytest.raises(OperationOpen):
-        recover(world.work())
-    recover(world.work(), takeover="he went home")
+    with world.work().lease.held(1):
+        with pytest.raises(OperationOpen, match="under way"):
+            recover(world.work())
+        recover(world.work(), takeover="he went home")
     world.consistent()
+
+
+def test_a_promoter_whose_lease_has_run_out_is_taken_over(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever may be on another machine, and shows no sign of life, is not waited for."""
+    monkeypatch.setattr(recovery, "is_dead", lambda _: False)
+    world.register()
+    with pytest.raises(Crash):
+        promote(world.work(crash_at="before roll out"), Request(1))
+    recover(world.work())
+    world.consistent()
+    (taken,) = world.work().ledger.read().operations[0].takeovers
+    assert isinstance(taken.body, Takeover)
+    assert "no sign of life" in taken.body.reason
+
+
+def test_the_lease_of_another_operation_is_no_sign_of_life(world: World) -> None:
+    """It is replaced by whoever works on the environment, so it says for which operation."""
+    lease = world.work().lease
+    with lease.held(7):
+        assert not lease.has_run_out(7)
+        assert lease.has_run_out(8)
 
 
 def test_a_hand_made_change_is_recorded_and_left(world: World) -> None:

@@ -1,0 +1,289 @@
+"""The watch window: a release that every instance has proven is watched before the alias names it.
+
+What is seen: real requests, in the counters that the gateways keep by release, and synthetic ones
+with known answers (the golden rows of its file), which are sent here. `registry.watch_rules` says
+what is out of bounds.
+"""
+
+import re
+import time
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import cycle, pairwise
+
+import httpx
+import msgspec
+
+from artifacts.model import ModelCard
+from registry.errors import WatchFailed
+from registry.watch_rules import Bounds, Durations, Traffic, out_of_bounds
+
+BOUNDS_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+"""The buckets of the durations of synthetic requests; a gateway's counters name their own."""
+SYNTHETIC_HEADER = "X-Iris-Synthetic"
+
+_CHECK_S = 1.0
+_TIMEOUT_S = 2.0
+_GOLDEN_ROWS = 8
+_TOLERANCE = 1e-6
+_FORMER_REQUESTS = 20
+_FORMER_PAUSE_S = 0.05
+
+_SAMPLE = re.compile(r"(?P<name>iris_gateway_\w+)\{(?P<labels>.*)\} (?P<value>[0-9.e+]+)")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How a release is watched."""
+
+    bounds: Bounds
+    real_requests: int
+    """So many real requests decide; with fewer, the synthetic ones do."""
+    synthetic_per_second: float
+
+
+@dataclass
+class Synthetic:
+    """The synthetic requests so far."""
+
+    requests: int = 0
+    errors: int = 0
+    counts: Counter[int] = field(default_factory=Counter)
+    refused: str = ""
+    """Why a gateway would not take one, where it would not."""
+
+    def add(self, seconds: float, *, failed: bool) -> None:
+        """Count one."""
+        self.requests += 1
+        self.errors += failed
+        self.counts[bisect_left(BOUNDS_S, seconds)] += 1
+
+    def traffic(self) -> Traffic:
+        """Return them as the rules see them."""
+        counts = tuple(self.counts[i] for i in range(len(BOUNDS_S) + 1))
+        return Traffic(self.requests, self.errors, Durations(BOUNDS_S, counts))
+
+
+class Gateways:
+    """The gateways before a release: their counters, and what they answer."""
+
+    def __init__(self, urls: Sequence[str], key: str) -> None:
+        """Take their addresses, and the key that synthetic requests carry (empty: none)."""
+        # Addresses of ours; a proxy in the environment has no business with them.
+        self._http = httpx.Client(timeout=_TIMEOUT_S, trust_env=False)
+        self._urls = urls
+        self._turn = cycle(urls)
+        self._headers = {SYNTHETIC_HEADER: "1"}
+        if key:
+            self._headers["authorization"] = f"Bearer {key}"
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def real(self, sha256: str) -> Traffic | None:
+        """Return what the gateways count of a release's real requests; None where one is silent."""
+        try:
+            pages = [self._http.get(f"{url}/metrics").raise_for_status().text for url in self._urls]
+        except httpx.HTTPError:
+            return None
+        return read_counters(pages, sha256)
+
+    def ask(self, card: ModelCard, sha256: str, seen: Synthetic) -> None:
+        """Send one request with known answers, and count how it went.
+
+        An answer by another release is none of this one, and is not counted.
+
+        Raises:
+            WatchFailed: the release answers otherwise than its file says.
+        """
+        rows = card.golden.rows[:_GOLDEN_ROWS]
+        begun = time.perf_counter()
+        try:
+            answer = self._http.post(
+                f"{next(self._turn)}/v1/predict", headers=self._headers, json={"instances": rows}
+            )
+        except httpx.HTTPError:
+            seen.add(time.perf_counter() - begun, failed=True)
+            return
+        seconds = time.perf_counter() - begun
+        if 400 <= answer.status_code < 500:
+            seen.refused = f"status {answer.status_code}"
+        elif answer.status_code != 200 or (found := _decoded(answer)) is None:
+            seen.add(seconds, failed=True)
+        elif found.model.sha256 == sha256:
+            _check_answer(found.predictions, card)
+            seen.add(seconds, failed=False)
+
+
+class _Model(msgspec.Struct, frozen=True):
+    sha256: str
+
+
+class _Prediction(msgspec.Struct, frozen=True):
+    probabilities: dict[str, float]
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    """What is read of a gateway's answer."""
+
+    model: _Model
+    predictions: list[_Prediction]
+
+
+def _decoded(answer: httpx.Response) -> _Answer | None:
+    try:
+        return msgspec.json.decode(answer.content, type=_Answer)
+    except ValueError:
+        return None
+
+
+def _check_answer(predictions: list[_Prediction], card: ModelCard) -> None:
+    tolerance = _TOLERANCE + card.parity.largest_difference
+    for given, golden in zip(predictions, card.golden.probabilities, strict=False):
+        found = [given.probabilities.get(label, -1.0) for label in card.labels]
+        worst = max(abs(a - b) for a, b in zip(found, golden, strict=True))
+        if not worst <= tolerance:
+            raise WatchFailed(
+                f"a golden row was answered wrongly: a probability differs by {worst:g}"
+            )
+
+
+@dataclass(frozen=True)
+class Former:
+    """What is known before the rollout: the release that goes, and the one that comes."""
+
+    real: Traffic | None
+    synthetic: Traffic | None
+    coming: Traffic | None
+    """What the one that comes has answered in an earlier life."""
+
+
+def look_before(
+    gateways: Gateways, leaving: tuple[ModelCard, str] | None, coming_sha256: str
+) -> Former:
+    """Take what the new release is compared with.
+
+    Args:
+        gateways: where clients come in.
+        leaving: card and digest of what serves now; None for nothing.
+        coming_sha256: the digest of what is about to.
+    """
+    coming = gateways.real(coming_sha256)
+    if leaving is None:
+        return Former(None, None, coming)
+    seen = Synthetic()
+    for _ in range(_FORMER_REQUESTS):
+        gateways.ask(*leaving, seen)
+        time.sleep(_FORMER_PAUSE_S)
+    return Former(gateways.real(leaving[1]), seen.traffic(), coming)
+
+
+@dataclass(frozen=True)
+class Window:
+    """A release that is watched for a while."""
+
+    gateways: Gateways
+    card: ModelCard
+    """What the release says of itself."""
+    sha256: str
+    former: Former
+    """What it is compared with."""
+    limits: Limits
+    seconds: float
+
+    def watch(self, check: Callable[[], None], told: Callable[[str], None]) -> str:
+        """Watch the release, and return in a sentence what was seen.
+
+        Args:
+            check: is called every second; raises where there is nothing more to watch.
+            told: is called with what was seen so far.
+
+        Raises:
+            WatchFailed: it is out of bounds, or nothing arrived that could tell.
+        """
+        seen, real = Synthetic(), _NOTHING
+        begun = check_at = time.monotonic()
+        while True:
+            self.gateways.ask(self.card, self.sha256, seen)
+            now = time.monotonic()
+            over = now - begun >= self.seconds
+            if over or now >= check_at:
+                check_at = now + _CHECK_S
+                check()
+                real = _since(self.gateways.real(self.sha256), self.former.coming) or real
+                self._judge(real, seen.traffic())
+                told(f"{real.requests} real and {seen.requests} synthetic requests, within bounds")
+            if over:
+                return self._summary(real, seen)
+            time.sleep(1 / self.limits.synthetic_per_second)
+
+    def _judge(self, real: Traffic, synthetic: Traffic) -> None:
+        former, bounds = self.former, self.limits.bounds
+        of_real = out_of_bounds(real, former.real, bounds)
+        of_synthetic = out_of_bounds(synthetic, former.synthetic, bounds)
+        if of_real or of_synthetic:
+            kind = "real" if of_real else "synthetic"
+            raise WatchFailed(f"out of bounds: of the {kind} requests, {of_real or of_synthetic}")
+
+    def _summary(self, real: Traffic, seen: Synthetic) -> str:
+        counts = f"{_counted(real, 'real')}, {_counted(seen.traffic(), 'synthetic')}"
+        told = f"watched {self.seconds:g} s: {counts}"
+        if self.former.synthetic is None:
+            told += "; nothing was there to compare their speed with"
+        if real.requests >= self.limits.real_requests:
+            return told
+        if seen.requests:
+            return f"{told}; the real ones were too few, the synthetic ones decided"
+        why = f" (the gateway answers with {seen.refused})" if seen.refused else ""
+        raise WatchFailed(
+            f"neither enough real nor any synthetic requests arrived in {self.seconds:g} s{why}",
+            hint="where the gateway asks for keys, set IRIS_GATEWAY_KEY",
+        )
+
+
+def _counted(traffic: Traffic, kind: str) -> str:
+    if not traffic.requests:
+        return f"no {kind} requests"
+    median = traffic.durations.quantile(0.5) * 1e3 if traffic.durations.total else 0.0
+    return f"{traffic.requests} {kind} requests, {traffic.errors} failed, median {median:.1f} ms"
+
+
+_NOTHING = Traffic(0, 0, Durations(BOUNDS_S, (0,) * (len(BOUNDS_S) + 1)))
+
+
+def _since(now: Traffic | None, before: Traffic | None) -> Traffic | None:
+    """Return what was added; a counter that fell was begun anew, with its gateway."""
+    if now is None or before is None or now.requests < before.requests:
+        return now
+    if now.durations.bounds != before.durations.bounds:
+        return now
+    pairs = zip(now.durations.counts, before.durations.counts, strict=True)
+    durations = Durations(now.durations.bounds, tuple(a - b for a, b in pairs))
+    return Traffic(now.requests - before.requests, now.errors - before.errors, durations)
+
+
+def read_counters(pages: Iterable[str], sha256: str) -> Traffic:
+    """Return what pages of Prometheus text say of a release's real requests, added up.
+
+    Args:
+        pages: one of each gateway.
+        sha256: the digest of the release.
+    """
+    requests = errors = 0
+    below: Counter[float] = Counter()
+    for sample in _SAMPLE.finditer("\n".join(pages)):
+        labels, value = sample["labels"], int(float(sample["value"]))
+        if f'sha256="{sha256}"' not in labels or 'traffic="real"' not in labels:
+            continue
+        if sample["name"] == "iris_gateway_requests_total":
+            requests += value
+            errors += value if 'outcome="server_error"' in labels else 0
+        elif bound := re.search(r'\ble="([^"]+)"', labels):
+            below[float(bound[1])] += value
+    bounds = sorted(below)
+    counts = [below[bounds[0]]] if bounds else [0]
+    counts += [below[b] - below[a] for a, b in pairwise(bounds)]
+    return Traffic(requests, errors, Durations(tuple(bounds[:-1]), tuple(counts)))

@@ -1,0 +1,114 @@
+"""Is a release that was just rolled out fit to stay? Pure rules over counts and durations.
+
+Counts are taken into account: a share is out of bounds only where it lies beyond the bound with
+confidence, by the exact interval for a proportion (Clopper and Pearson, Biometrika 26, 1934). The
+window is looked at many times, so the confidence of one look is high.
+"""
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from itertools import pairwise
+
+_ERROR_OF_A_LOOK = 1e-4
+"""How often one look takes a release that is just within a bound for one that is not."""
+_SLOW_SHARES = ((0.5, 0.5), (0.95, 0.2))
+"""A quantile of the former durations, and the share of the new ones that may lie far above it."""
+
+
+@dataclass(frozen=True)
+class Durations:
+    """A histogram of durations.
+
+    `counts[i]` requests took at most `bounds[i]` seconds, and longer than the bound before; the
+    last, of which there is one more, took longer than all bounds.
+    """
+
+    bounds: tuple[float, ...]
+    counts: tuple[int, ...]
+
+    @property
+    def total(self) -> int:
+        """How many there are."""
+        return sum(self.counts)
+
+    def quantile(self, share: float) -> float:
+        """Return the duration that `share` of the requests do not exceed, in seconds.
+
+        Linear within a bucket, as Prometheus' `histogram_quantile`; there is at least one request.
+        """
+        wanted, below = share * self.total, 0
+        edges = list(pairwise((0.0, *self.bounds)))
+        for (low, high), count in zip(edges, self.counts, strict=False):
+            if count and below + count >= wanted:
+                return low + (high - low) * (wanted - below) / count
+            below += count
+        return self.bounds[-1]
+
+    def slower_than(self, seconds: float) -> int:
+        """Return how many took longer; a duration within a bucket counts as its upper bound."""
+        return sum(self.counts[bisect_left(self.bounds, seconds) + 1 :])
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Requests that one release answered."""
+
+    requests: int
+    errors: int
+    """Of those: answered with a status of 500 or above, or not at all."""
+    durations: Durations
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What is tolerable."""
+
+    error_rate: float
+    """This share of failed requests always is."""
+    slower: float
+    """How many times as long as before a request may take."""
+    slow_floor_s: float
+    """Nothing that takes at most this long is slow, in seconds."""
+
+
+def out_of_bounds(now: Traffic, before: Traffic | None, bounds: Bounds) -> str | None:
+    """Say what is out of bounds; None where nothing is, as far as the counts can tell.
+
+    Args:
+        now: what the new release has answered.
+        before: what the one before has answered, where that is known.
+        bounds: what is tolerable.
+    """
+    return _too_many_errors(now, before, bounds) or _too_slow(now, before, bounds)
+
+
+def _too_many_errors(now: Traffic, before: Traffic | None, bounds: Bounds) -> str | None:
+    usual = before.errors / before.requests if before and before.requests else 0.0
+    tolerable = max(bounds.error_rate, usual)
+    if lower_bound(now.errors, now.requests) <= tolerable:
+        return None
+    return f"{now.errors} of {now.requests} requests failed, and {tolerable:.1%} are tolerable"
+
+
+def _too_slow(now: Traffic, before: Traffic | None, bounds: Bounds) -> str | None:
+    if before is None or not before.durations.total:
+        return None
+    for quantile, share in _SLOW_SHARES:
+        former = before.durations.quantile(quantile)
+        limit = max(bounds.slower * former, bounds.slow_floor_s)
+        slow = now.durations.slower_than(limit)
+        if lower_bound(slow, now.durations.total) > share:
+            return (
+                f"{slow} of {now.durations.total} requests took longer than {limit * 1e3:.0f} ms, "
+                f"and {quantile:.0%} took at most {former * 1e3:.1f} ms before"
+            )
+    return None
+
+
+def lower_bound(hits: int, total: int) -> float:
+    """Return the lower confidence bound of a share of which `hits` of `total` were seen."""
+    from scipy.special import betaincinv  # a third of a second, which only a window has to pay
+
+    if not hits:
+        return 0.0
+    return float(betaincinv(hits, total - hits + 1, _ERROR_OF_A_LOOK))
