@@ -120,7 +120,8 @@ def _sentence(body: Body) -> str:
             return f"taken over: {body.reason}"
         case Outcome():
             why = f": {body.explanation}" if body.explanation else ""
-            return f"ended, {body.result}; alias {body.alias}{why}"
+            watched = f"; {body.watched}" if body.watched else ""
+            return f"ended, {body.result}; alias {body.alias}{why}{watched}"
         case _:
             return "the alias, which was pending, has been moved"
 

@@ -95,7 +95,8 @@ def _release(status: dict[str, Any]) -> None:
         _iris("train")
         status = _status()
     if status["release"] is None:
-        _iris("promote", str(status["registered"]["versions"][0]), "--reason", "the first", "--watch", "0s")
+        version = str(status["registered"]["versions"][0])
+        _iris("promote", version, "--reason", "the first", "--watch", "0s")
     else:
         click.echo(f"version {status['release']['version']} serves already")
 
@@ -180,12 +181,12 @@ def _gateway(home: Home, supervisor: subprocess.Popen[bytes]) -> str:
     log = home.logs / "demo-iris.log"
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline:
-        with contextlib.suppress(OSError, ValueError, httpx.HTTPError, KeyError, TypeError):
+        with contextlib.suppress(OSError, ValueError, httpx.HTTPError, LookupError, TypeError):
             control = json.loads((home.root / "supervisor.json").read_text())["url"]
             headers = {"authorization": f"Bearer {home.token()}"}
             state = httpx.get(f"{control}/v1/state", headers=headers, trust_env=False).json()
             _echo_ports_taken(log)
-            return str(state["gateway"]["url"])
+            return str(state["gateways"][0])
         if supervisor.poll() is not None:
             click.echo(log.read_text(errors="replace").lstrip(), err=True, nl=False)
             raise DemoFailed("iris serve did not start, see above")

@@ -77,7 +77,7 @@ class Supervisor:
             "fence": msgspec.to_builtins(self.state.fence),
             "instances": instances,
             "rollout": {"state": rollout, "reason": "" if rollout == "idle" else self._reason},
-            "gateway": {"url": self.gateway.url} if self.gateway else None,
+            "gateways": [self.gateway.url] if self.gateway else [],
         }
 
     async def begin(self) -> None:

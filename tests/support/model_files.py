@@ -34,12 +34,13 @@ def model_file(
     tilt: float = 0.0,
     golden_error: float = 0.0,
     dtype: Literal["float64", "float32"] = "float64",
+    graph: onnx.ModelProto | None = None,
     **says: Any,
 ) -> bytes:
     """Return a model file that computes in `dtype`; another `tilt` is another model.
 
-    With a `golden_error` its golden rows do not give its golden probabilities; `says` are fields
-    of its card.
+    With a `golden_error` its golden rows do not give its golden probabilities; a `graph` computes
+    them in another way; `says` are fields of its card.
     """
     golden = probabilities(np.array(ROWS), tilt)
     golden[0, 0] += golden_error
@@ -57,7 +58,73 @@ def model_file(
         parity=Parity(rows=15702, differing_labels=0, largest_difference=PRECISION[dtype]),
         golden=Golden(ROWS, golden.tolist()),
     )
-    return write_model(_graph(tilt, np.dtype(dtype)), msgspec.structs.replace(card, **says))
+    graph = graph or _graph(tilt, np.dtype(dtype))
+    return write_model(graph, msgspec.structs.replace(card, **says))
+
+
+def slow_graph(rounds: int) -> onnx.ModelProto:
+    """Return the graph of tilt 0 that, before it answers, multiplies matrices so many times."""
+    square = helper.make_tensor_value_info("square", onnx.TensorProto.DOUBLE, [128, 128])
+    product = helper.make_tensor_value_info("next", onnx.TensorProto.DOUBLE, [128, 128])
+    going = helper.make_tensor_value_info("going", onnx.TensorProto.BOOL, [])
+    goes_on = helper.make_tensor_value_info("goes_on", onnx.TensorProto.BOOL, [])
+    turn = helper.make_tensor_value_info("turn", onnx.TensorProto.INT64, [])
+    body = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["square", "square"], ["next"]),
+            helper.make_node("Identity", ["going"], ["goes_on"]),
+        ],
+        "round",
+        [turn, going, square],
+        [goes_on, product],
+    )
+    model = _graph(0.0, np.dtype("float64"))
+    model.graph.initializer.extend(
+        [
+            numpy_helper.from_array(np.array(rounds), "rounds"),
+            numpy_helper.from_array(np.array(1, dtype=np.bool_), "true"),
+            numpy_helper.from_array(np.array(0.0), "zero"),
+            numpy_helper.from_array(np.array([128, 128]), "shape"),
+        ]
+    )
+    # It begins with zeros that are made of the rows, so that nothing can be computed beforehand.
+    first = [
+        helper.make_node("ReduceSum", ["rows"], ["sum"], keepdims=0),
+        helper.make_node("Mul", ["sum", "zero"], ["nothing"]),
+        helper.make_node("Expand", ["nothing", "shape"], ["zeros"]),
+        helper.make_node("Loop", ["rounds", "true", "zeros"], ["last"], body=body),
+        helper.make_node("ReduceSum", ["last"], ["still_nothing"], keepdims=0),
+    ]
+    model.graph.node[0].output[0] = "plain_product"
+    late = helper.make_node("Add", ["plain_product", "still_nothing"], ["product"])
+    nodes = [*first, model.graph.node[0], late, *list(model.graph.node)[1:]]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return model
+
+
+def failing_graph(above: float) -> onnx.ModelProto:
+    """Return the graph of tilt 0 that fails where a value of the rows is greater than `above`."""
+    model = _graph(0.0, np.dtype("float64"))
+    model.graph.initializer.extend(
+        [
+            numpy_helper.from_array(np.array(above), "above"),
+            numpy_helper.from_array(np.array([0.0]), "only"),
+        ]
+    )
+    # Of one value there is none beyond the first: index 1 is out of range.
+    check = [
+        helper.make_node("ReduceMax", ["rows"], ["most"], keepdims=0),
+        helper.make_node("Greater", ["most", "above"], ["too_great"]),
+        helper.make_node("Cast", ["too_great"], ["index"], to=onnx.TensorProto.INT64),
+        helper.make_node("Gather", ["only", "index"], ["nothing"]),
+    ]
+    model.graph.node[0].output[0] = "plain_product"
+    added = helper.make_node("Add", ["plain_product", "nothing"], ["product"])
+    nodes = [*check, model.graph.node[0], added, *list(model.graph.node)[1:]]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return model
 
 
 def _graph(tilt: float, dtype: np.dtype[Any]) -> onnx.ModelProto:

@@ -252,7 +252,7 @@ def test_two_that_start_at_once_get_ports_of_their_own(tmp_path: Path) -> None:
 
 def answered_by(supervisor: Supervisor) -> str:
     """Return the version that its gateway serves, where it says that this is."""
-    supervisor.gateway = supervisor.until_rollout("idle")["gateway"]["url"]
+    supervisor.gateway = supervisor.until_rollout("idle")["gateways"][0]
     until(lambda: gateway_status(supervisor) == 200, "the gateway is ready")
     return str(predict(supervisor.client, supervisor).json()["model"]["version"])
 
