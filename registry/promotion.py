@@ -117,7 +117,8 @@ def promote(
 
     work.store.records.create(f"gates/{intent.evidence}.json", data)
     operation = RunningOperation.begin(work, work.begin(chain, state), intent)
-    carry_out(operation, plan, file)
+    with operation.at_work():
+        carry_out(operation, plan, file)
     work.try_stamp_registry(operation.chain)
     return Promotion(release, report, operation.number, plan)
 
@@ -135,13 +136,12 @@ def carry_out(operation: RunningOperation, plan: list[Planned], file: bytes = b"
             has ended otherwise, as `promote` says.
         NotCompensated, RegistryUnavailable: it stays open.
     """
-    with operation.at_work():
-        for step in plan:
-            try:
-                operation.take(step, file)
-            except _FAILURES[step.effect] as error:
-                give_up(operation, step.effect, error)
-        operation.finish()
+    for step in plan:
+        try:
+            operation.take(step, file)
+        except _FAILURES[step.effect] as error:
+            give_up(operation, step.effect, error)
+    operation.finish()
 
 
 _FAILURES: dict[Effect, tuple[type[IrisError], ...]] = {

@@ -82,6 +82,11 @@ def recover(work: Workspace, takeover: str = "") -> list[str]:
 
 def _end(work: Workspace, chain: Chain, operation: Operation, why: str) -> Chain:
     running = RunningOperation.take_over(work, chain, operation.number, why)
+    with running.at_work():
+        return _end_as_found(work, running, operation)
+
+
+def _end_as_found(work: Workspace, running: RunningOperation, operation: Operation) -> Chain:
     try:
         way = way_on(operation, running.serving_now())
     except TakenOverByHand as error:

@@ -82,7 +82,8 @@ def rollback(work: Workspace, release: Release | None, reason: str) -> int:
         return RunningOperation.begin(work, chain, intent)
 
     operation = _insist(work, begin)
-    go_back(work, operation)
+    with operation.at_work():
+        go_back(work, operation)
     return operation.number
 
 
@@ -93,11 +94,6 @@ def go_back(work: Workspace, operation: RunningOperation) -> None:
         TakenOverByHand: something else was put in by hand meanwhile; that is recorded.
         TargetError: it does not come up; the operation stays open.
     """
-    with operation.at_work():
-        _go_back(work, operation)
-
-
-def _go_back(work: Workspace, operation: RunningOperation) -> None:
     try:
         operation.roll_out()
     except TakenOverByHand as error:
@@ -132,7 +128,8 @@ def _back_to_nothing(work: Workspace, reason: str) -> int:
         return RunningOperation.take_over(work, chain, chain.open.number, reason or _NO_REASON)
 
     operation = _insist(work, take_over)
-    undo(operation, reason or _NO_REASON)
+    with operation.at_work():
+        undo(operation, reason or _NO_REASON)
     return operation.number
 
 

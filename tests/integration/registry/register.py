@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from mlflow import MlflowClient
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from artifacts.digests import sha256_hex
 from artifacts.release import MODEL_NAME
@@ -18,8 +17,7 @@ def register(home: Path, folder: Path, data: bytes) -> int:
     run = client.create_run(experiment)
     file = folder / Path(RELEASE_FILE).name
     file.write_bytes(data)
-    repository = get_artifact_repository(run.info.artifact_uri)
-    repository.log_artifact(str(file), str(Path(RELEASE_FILE).parent))
+    client.log_artifact(run.info.run_id, str(file), str(Path(RELEASE_FILE).parent))
     client.set_terminated(run.info.run_id)
     tags = {"iris.sha256": sha256_hex(data), "iris.run_id": run.info.run_id}
     version = client.create_model_version(
