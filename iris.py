@@ -29,6 +29,7 @@ COMMANDS = {
     "rollback": Entry("registry.commands:rollback", "Let a release before serve again."),
     "recover": Entry("registry.commands:recover", "End what was left half-done."),
     "status": Entry("registry.commands:status", "Say what serves, and what is in the way."),
+    "reconcile": Entry("registry.commands:reconcile", "Let what disagrees agree again."),
     "history": Entry("registry.commands:history", "List every promotion and rollback."),
     "verify-ledger": Entry("registry.commands:verify_ledger", "Check every record."),
     "serve": Entry("serving.commands:serve", "Run gateway and inference on this machine."),

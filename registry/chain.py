@@ -23,7 +23,7 @@ from registry.records import (
 
 @dataclass(frozen=True)
 class Operation:
-    """A promotion or rollback, with all that the ledger says of it."""
+    """A promotion, rollback or adoption, with all that the ledger says of it."""
 
     record: Record
     intent: Intent
@@ -150,7 +150,7 @@ class Chain:
         Args:
             serving: what serves, which may have been put in by hand.
         """
-        if self.open is not None:
+        if self.open is not None and self.open.intent.operation is not Kind.ADOPTION:
             intent = self.open.intent
             return intent.to if intent.operation is Kind.ROLLBACK else intent.origin
         candidates = (r for r in self.releases() if r != serving)

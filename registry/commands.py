@@ -1,6 +1,7 @@
 """The commands of the registry: promote, rollback, recover, status, history, verify-ledger."""
 
 import re
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -136,9 +137,10 @@ def recover(takeover: str, as_json: bool) -> None:
         click.echo("\n".join(done) if done else "nothing was left half-done")
 
 
-@click.command(epilog="Example: iris status --json")
+@click.command(epilog="Example: iris status --exit-code")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 where something is in the way.")
 @_json
-def status(as_json: bool) -> None:
+def status(exit_code: bool, as_json: bool) -> None:
     """Say what serves, who put it there and why, what is in the way, and what to type next."""
     from registry.screens import status_screen
     from registry.status import gather_status
@@ -148,6 +150,39 @@ def status(as_json: bool) -> None:
         _print_json(found)
     else:
         click.echo(status_screen(found))
+    if exit_code and found.troubles:
+        sys.exit(1)
+
+
+@click.command(epilog="Example: iris reconcile --to ledger")
+@click.option(
+    "--to",
+    type=click.Choice(["serving", "ledger"]),
+    help="Record what serves, or bring back what the ledger says; not given: only show.",
+)
+@click.option("--reason", default="", help="Why, for the ledger.")
+@_json
+def reconcile(to: str | None, reason: str, as_json: bool) -> None:
+    """Show how ledger, MLflow and what serves disagree; told so, make them agree again."""
+    from registry.interruption import interruptible
+    from registry.reconcile import reconcile_to_ledger, reconcile_to_serving
+    from registry.screens import troubles_list
+    from registry.status import gather_status
+    from registry.workspace import open_workspace
+
+    settings = environment.load(RegistrySettings)
+    if to is None:
+        troubles = gather_status(settings).troubles
+        _print_json(troubles) if as_json else click.echo(troubles_list(troubles))
+        return
+    run = reconcile_to_serving if to == "serving" else reconcile_to_ledger
+    _announce(settings, as_json)
+    with interruptible(settings), open_workspace(settings, _teller(as_json)) as work:
+        done = run(work, reason or f"reconciled to the {to}")
+    if as_json:
+        _print_json({"done": done})
+    else:
+        click.echo("\n".join(done) if done else "all agreed already; nothing was changed")
 
 
 @click.command(epilog="Example: iris history 7")

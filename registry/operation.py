@@ -25,7 +25,7 @@ from registry.errors import (
     WatchFailed,
 )
 from registry.plan import Planned, alias_step, roll_out_step
-from registry.records import AliasState, Body, Effect, Intent, Outcome, Result, Step, Takeover
+from registry.records import AliasState, Body, Effect, Intent, Kind, Outcome, Result, Step, Takeover
 from registry.rollout import Fence, TargetState, awaited
 from registry.watch import Former, Gateways, Window, look_before
 from registry.workspace import Workspace, registry_number
@@ -98,7 +98,7 @@ class RunningOperation:
 
     def finish(self) -> None:
         """Record that the plan was carried out."""
-        if not self._watched:
+        if not self._watched and self.intent.operation is Kind.PROMOTION:
             self._watched = "nothing was watched"
         self.end(Result.DONE, self.intent.to, self._alias, self.intent.reason)
 
@@ -220,7 +220,9 @@ class RunningOperation:
         self._work.crash_point("after compensate")
 
     def move_alias(self, release: Release | None) -> AliasState:
-        """Let the alias name the version that serves; None takes it away.
+        """Let the alias name the version that serves.
+
+        Nothing served takes it away, and so does a release that is no registered version.
 
         Raises:
             VersionUnfit: MLflow does not have the version any more.
@@ -228,11 +230,9 @@ class RunningOperation:
             RegistryUnavailable: MLflow did not answer.
         """
         number = registry_number(release) if release else None
-        if release is not None and number is None:
-            return AliasState.UNTOUCHED
         self._work.check_registry_id(self.chain)
         alias = self._work.settings.alias
-        self._before(alias_step(release, alias))
+        self._before(alias_step(release if number else None, alias))
         self._work.versions.move_alias(alias, number)
         self._work.crash_point("after move alias")
         return AliasState.MOVED

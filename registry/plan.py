@@ -7,7 +7,7 @@ follows from the intent alone, so a recovery goes on with the very plan that was
 from typing import NamedTuple
 
 from artifacts.release import Release
-from registry.records import Effect, Intent
+from registry.records import Effect, Intent, Kind
 
 
 class Planned(NamedTuple):
@@ -18,13 +18,15 @@ class Planned(NamedTuple):
 
 
 def promotion_plan(intent: Intent, alias: str) -> list[Planned]:
-    """Return the effects of a promotion.
+    """Return the effects of a promotion, or of an adoption, which publishes nothing.
 
     Args:
         intent: what shall be promoted, and for how long it is watched.
         alias: the alias that moves last.
     """
     release = intent.to
+    if intent.operation is Kind.ADOPTION:
+        return [roll_out_step(release), alias_step(release, alias)]
     watch = Planned(Effect.WATCH, f"watching {release} for {intent.watch_s:g} s")
     return [
         Planned(Effect.PUBLISH, f"publishing {release.blob}"),

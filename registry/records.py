@@ -22,6 +22,7 @@ class Kind(enum.StrEnum):
 
     PROMOTION = "promotion"
     ROLLBACK = "rollback"
+    ADOPTION = "adoption"  # what was put in by hand is recorded
 
 
 class Effect(enum.StrEnum):

@@ -77,7 +77,7 @@ def recover(work: Workspace, takeover: str = "") -> list[str]:
         assert outcome is not None
         ended = f"{before.intent.operation} to {before.intent.to}: {outcome.result}"
         done.append(f"{ended} ({outcome.explanation})" if outcome.explanation else ended)
-    return done + _settle_alias(work, chain)
+    return done + (settle_alias(work, chain, chain.pending.number) if chain.pending else [])
 
 
 def _end(work: Workspace, chain: Chain, operation: Operation, why: str) -> Chain:
@@ -136,11 +136,23 @@ def _may_take_over(work: Workspace, operation: Operation, takeover: str) -> str:
     )
 
 
-def _settle_alias(work: Workspace, chain: Chain) -> list[str]:
-    """Let the alias name what serves, where that was left to be done."""
-    if chain.pending is None:
-        return []
-    intent, alias = chain.pending.number, work.settings.alias
+def settle_alias(work: Workspace, chain: Chain, intent: int) -> list[str]:
+    """Let the alias name what serves, and record that under an operation that has ended.
+
+    Args:
+        work: what the command works on.
+        chain: the ledger; nothing is under way.
+        intent: the operation that brought what serves, or that left the alias pending.
+
+    Returns:
+        What was done, in a sentence.
+
+    Raises:
+        LedgerForeign: that MLflow belongs to another ledger.
+        LedgerMoved: somebody else has begun an operation meanwhile.
+        RegistryUnavailable, VersionUnfit: MLflow did not do it.
+    """
+    alias = work.settings.alias
     number = registry_number(chain.serving) if chain.serving else None
     work.check_registry_id(chain)
     # Before it is moved: whoever has begun an operation meanwhile moves it himself.

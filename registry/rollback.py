@@ -10,17 +10,14 @@ to nothing served.
 
 from collections.abc import Callable
 
-from artifacts.digests import sha256_hex
-from artifacts.errors import DigestMismatch
 from artifacts.release import Release
-from artifacts.store import BlobStore
 from registry.chain import Chain
 from registry.errors import LedgerMoved, NothingToDo, TakenOverByHand
 from registry.operation import RunningOperation
 from registry.promotion import undo
 from registry.records import AliasState, Intent, Kind, Result
 from registry.rollout import TargetState
-from registry.workspace import Workspace
+from registry.workspace import Workspace, check_file
 
 _TRIES = 10
 """How often it begins anew because a promoter at work was quicker: he has few records to write."""
@@ -131,17 +128,3 @@ def _back_to_nothing(work: Workspace, reason: str) -> int:
     with operation.at_work():
         undo(operation, reason or _NO_REASON)
     return operation.number
-
-
-def check_file(models: BlobStore, release: Release) -> None:
-    """Refuse a release whose file is no longer what it was.
-
-    Raises:
-        BlobNotFound, DigestMismatch: it isn't there, or other bytes are.
-    """
-    found = sha256_hex(models.read(release.blob))
-    if release.sha256 not in (None, found):
-        raise DigestMismatch(
-            f"{models.address(release.blob)} is not what was released: it has SHA-256 {found}",
-            hint="restore the blob, or roll back to another release with --to",
-        )

@@ -10,7 +10,7 @@ from artifacts.store import Store
 from registry.chain import Chain, Operation
 from registry.gates import Report
 from registry.records import Body, Genesis, Intent, Outcome, Step, Takeover
-from registry.status import Status
+from registry.status import Status, Trouble
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
@@ -48,6 +48,12 @@ def status_screen(status: Status) -> str:
         f"next         {status.next}",
     ]
     return "\n".join(lines)
+
+
+def troubles_list(troubles: list[Trouble]) -> str:
+    """Return each way in which something is in the way, with what to do about it."""
+    lines = [f"{trouble.what}\n  → {trouble.action}" for trouble in troubles]
+    return "\n".join(lines) or "ledger, MLflow and what serves agree"
 
 
 def history_table(chain: Chain) -> str:

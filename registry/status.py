@@ -4,14 +4,19 @@ import datetime as dt
 
 import msgspec
 
+from artifacts.errors import BlobNotFound, DigestMismatch
 from artifacts.release import Release
-from artifacts.store import open_store
+from artifacts.store import BlobStore, open_store
 from registry.chain import Chain
 from registry.errors import RegistryUnavailable, RolloutFailed, TargetUnavailable
 from registry.rollout import Instance, TargetState, awaited
 from registry.rollout.local import open_local_target
 from registry.settings import RegistrySettings
-from registry.workspace import open_ledger, registry_number
+from registry.workspace import check_file, open_ledger, registry_number
+
+_RECONCILE = (
+    "to keep it: iris reconcile --to serving; to bring back the other: iris reconcile --to ledger"
+)
 
 
 class Trouble(msgspec.Struct, frozen=True):
@@ -53,9 +58,10 @@ def gather_status(settings: RegistrySettings) -> Status:
     """
     registered = _registered(settings)
     state = target_state(settings)
+    store = open_store(settings.store_uri)
     # Last: what a promoter at work does meanwhile shows as his, not as done by hand.
-    chain = open_ledger(settings, open_store(settings.store_uri)).read()
-    troubles = find_troubles(chain, state, registered)
+    chain = open_ledger(settings, store).read()
+    troubles = find_troubles(chain, state, registered) + file_troubles(store.models, chain.serving)
     last = chain.last_success
     return Status(
         environment=settings.iris_env,
@@ -88,6 +94,20 @@ def find_troubles(
     return found
 
 
+def file_troubles(models: BlobStore, release: Release | None) -> list[Trouble]:
+    """Look at the file of what serves: the next instance to start needs it as it was released."""
+    if release is None:
+        return []
+    copy = f"put a copy back at {models.address(release.blob)}, or: iris rollback"
+    try:
+        check_file(models, release)
+    except BlobNotFound:
+        return [Trouble(f"the file of {release} is gone from the store", copy)]
+    except DigestMismatch:
+        return [Trouble(f"the file of {release} in the store is another one now", copy)]
+    return []
+
+
 def _serving_troubles(chain: Chain, state: TargetState) -> list[Trouble]:
     serving, fence, genesis = chain.serving, state.fence, chain.genesis
     others = fence is not None and (genesis is None or fence.ledger != genesis.ledger)
@@ -95,13 +115,21 @@ def _serving_troubles(chain: Chain, state: TargetState) -> list[Trouble]:
         what = "what serves here belongs to another ledger than that of this environment"
         return [Trouble(what, "check IRIS_ENV, IRIS_HOME and IRIS_STORE")]
     if state.release != serving:
-        back = f"iris rollback --to {serving.version}" if serving else "iris promote VERSION"
-        return [Trouble(f"{state.release or 'nothing'} was put in by hand", back)]
+        what = f"{state.release or 'nothing'} was put in by hand, and the ledger says "
+        return [Trouble(f"{what}{serving or 'nothing'}", _RECONCILE)]
     try:
         missing = awaited(state, serving)
     except RolloutFailed as error:
         return [Trouble(error.message, "iris rollback")]
-    return [Trouble(f"waiting for {missing}", "iris status")] if missing else []
+    if missing is None:
+        return []
+    strays = [i for i in state.instances if i.release and i.release != serving]
+    if strays and state.rollout.state == "idle":
+        return [
+            Trouble(f"{i.url} serves {i.release}, and {serving} is asked for", "restart it")
+            for i in strays
+        ]
+    return [Trouble(f"waiting for {missing}", "iris status")]
 
 
 def _alias_troubles(chain: Chain, registered: Registered) -> list[Trouble]:
@@ -112,11 +140,9 @@ def _alias_troubles(chain: Chain, registered: Registered) -> list[Trouble]:
     what = f"the alias names {named}, and {chain.serving or 'nothing'} is what serves"
     if chain.pending is not None:
         return [Trouble(what, "iris recover")]
-    if number is None:
-        return [Trouble(what, "take the alias away in MLflow, or promote that version")]
-    if number not in registered.versions:
+    if number is not None and number not in registered.versions:
         return [Trouble(f"version {number} serves, and was deleted from MLflow", "iris rollback")]
-    return [Trouble(what, f"iris promote {number}")]
+    return [Trouble(f"{what}: it was moved by hand, or late", "iris reconcile --to ledger")]
 
 
 def _next(chain: Chain, registered: Registered | None, troubles: list[Trouble]) -> str:

@@ -18,7 +18,7 @@ import msgspec
 
 from artifacts.model import ModelCard
 from registry.errors import WatchFailed
-from registry.watch_rules import Bounds, Durations, Traffic, out_of_bounds
+from registry.watch_rules import Durations, Limits, Traffic, out_of_bounds
 
 BOUNDS_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """The buckets of the durations of synthetic requests; a gateway's counters name their own."""
@@ -32,16 +32,6 @@ _FORMER_REQUESTS = 20
 _FORMER_PAUSE_S = 0.05
 
 _SAMPLE = re.compile(r"(?P<name>iris_gateway_\w+)\{(?P<labels>.*)\} (?P<value>[0-9.e+]+)")
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How a release is watched."""
-
-    bounds: Bounds
-    real_requests: int
-    """So many real requests decide; with fewer, the synthetic ones do."""
-    synthetic_per_second: float
 
 
 @dataclass

@@ -71,6 +71,16 @@ class Bounds:
     """Nothing that takes at most this long is slow, in seconds."""
 
 
+@dataclass(frozen=True)
+class Limits:
+    """How a release is watched."""
+
+    bounds: Bounds
+    real_requests: int
+    """So many real requests decide; with fewer, the synthetic ones do."""
+    synthetic_per_second: float
+
+
 def out_of_bounds(now: Traffic, before: Traffic | None, bounds: Bounds) -> str | None:
     """Say what is out of bounds; None where nothing is, as far as the counts can tell.
 

@@ -7,8 +7,9 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from artifacts.digests import sha256_hex
+from artifacts.errors import DigestMismatch
 from artifacts.release import MODEL_NAME, Release
-from artifacts.store import Store, open_store
+from artifacts.store import BlobStore, Store, open_store
 from registry.chain import Chain
 from registry.crash import crash_at
 from registry.errors import LedgerForeign, RegistryUnavailable
@@ -19,8 +20,7 @@ from registry.records import Genesis, Stamp
 from registry.rollout import Target, TargetState
 from registry.rollout.local import open_local_target
 from registry.settings import RegistrySettings
-from registry.watch import Limits
-from registry.watch_rules import Bounds
+from registry.watch_rules import Bounds, Limits
 
 if TYPE_CHECKING:
     from registry.versions import Versions
@@ -207,3 +207,17 @@ def head_tag(environment: str) -> str:
 def registry_number(release: Release) -> int | None:
     """Return the number of a registered version; None for a release that was put in by hand."""
     return int(release.version) if release.version.isdecimal() else None
+
+
+def check_file(models: BlobStore, release: Release) -> None:
+    """Refuse a release whose file is no longer what it was.
+
+    Raises:
+        BlobNotFound, DigestMismatch: it isn't there, or other bytes are.
+    """
+    found = sha256_hex(models.read(release.blob))
+    if release.sha256 not in (None, found):
+        raise DigestMismatch(
+            f"{models.address(release.blob)} is not what was released: it has SHA-256 {found}",
+            hint="restore the blob, or roll back to another release with --to",
+        )

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from artifacts.release import Release
 from registry.versions import Versions
 from tests.integration.registry.commands import (
     FLOWERS,
@@ -19,7 +20,7 @@ from tests.integration.registry.commands import (
     iris,
     iris_process,
 )
-from tests.integration.serving.processes import Supervisor, free_port, until
+from tests.integration.serving.processes import Supervisor, free_port, publish, until
 
 
 @pytest.fixture
@@ -93,6 +94,20 @@ def test_a_killed_promotion_is_recovered(
     assert status["release"]["version"] == version
     assert status["registered"]["alias"] == int(version)
     assert status["troubles"] == []
+
+
+def test_what_was_put_in_by_hand_is_recorded_as_asked(home: Path, serving: Supervisor) -> None:
+    """With the digest that the instance reports; the alias names no version that does not serve."""
+    hand = publish(home, 77)
+    serving.put_by_hand(Release("hand", hand.blob, None))
+    assert iris(home, "status", "--exit-code", code=1).stdout.count("put in by hand") == 1
+    iris(home, "promote", "2", code=1)
+    iris(home, "reconcile", "--to", "serving", "--reason", "it was urgent")
+    status = asked(home, "status", "--exit-code")
+    assert status["release"] == {"version": "hand", "blob": hand.blob, "sha256": hand.sha256}
+    assert status["registered"]["alias"] is None
+    iris(home, "rollback")
+    assert asked(home, "status", "--exit-code")["registered"]["alias"] == 1
 
 
 def test_with_nothing_serving_the_release_is_proven_once(home: Path) -> None:

@@ -61,6 +61,10 @@ class FakeTarget(Target):
             Rollout("failed", "it does not start") if broken else Rollout("idle"),
         )
 
+    def report(self, instances: list[Instance]) -> None:
+        """Let instances say what they say."""
+        self.state = msgspec.structs.replace(self.state, instances=instances)
+
     def restart(self) -> None:
         """Begin anew, as after a death: what is desired comes up while it is waited for."""
         rollout = Rollout("progressing")

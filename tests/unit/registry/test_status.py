@@ -3,12 +3,15 @@
 import contextlib
 
 import pytest
+from msgspec import structs
 
+from artifacts.release import Release
 from registry.chain import Chain
 from registry.promotion import Request, promote
 from registry.records import Intent
 from registry.rollback import choose, rollback
-from registry.status import Registered, find_troubles
+from registry.rollout import Instance
+from registry.status import Registered, file_troubles, find_troubles
 from tests.unit.registry.fakes import Crash, FakeTarget, World
 
 
@@ -39,11 +42,36 @@ def test_an_open_operation(promoted: World) -> None:
 
 
 def test_what_was_put_in_by_hand(promoted: World) -> None:
-    """The way back is named."""
+    """Both ways are named: to keep it, and to bring the other back."""
     promoted.by_hand()
     ((what, action),) = troubles(promoted)
-    assert "put in by hand" in what
-    assert action == "iris rollback --to 2"
+    assert "put in by hand, and the ledger says version 2" in what
+    assert "iris reconcile --to serving" in action
+    assert "iris reconcile --to ledger" in action
+
+
+def test_an_instance_that_serves_another_release(promoted: World) -> None:
+    """It is not the one that is asked for, and nothing is on its way."""
+    other = Release("1", "iris-classifier/v1/model.onnx", promoted.versions.digests[1])
+    instances = [Instance("i", other, ready=True)]
+    promoted.target.state = structs.replace(promoted.target.state, instances=instances)
+    ((what, action),) = troubles(promoted)
+    assert what.startswith("i serves version 1 (sha256 ")
+    assert action == "restart it"
+
+
+def test_a_file_that_is_gone_or_another(promoted: World) -> None:
+    """The next instance to start would not come up."""
+    store = promoted.work().store
+    release = promoted.work().ledger.read().serving
+    assert release is not None
+    assert file_troubles(store.models, release) == []
+    store.models.replace(release.blob, b"another")
+    assert "is another one now" in file_troubles(store.models, release)[0].what
+    (promoted.folder / "store" / "models" / release.blob).unlink()
+    (gone,) = file_troubles(store.models, release)
+    assert "is gone from the store" in gone.what
+    assert "iris rollback" in gone.action
 
 
 def test_what_another_ledger_put_in(promoted: World) -> None:
@@ -56,9 +84,9 @@ def test_what_another_ledger_put_in(promoted: World) -> None:
 
 
 def test_an_alias_that_was_moved_by_hand(promoted: World) -> None:
-    """Promoting what serves mends it."""
+    """Or late, by a promoter that slept: the ledger's is put back."""
     promoted.versions.aliases["champion"] = 1
-    assert troubles(promoted)[0][1] == "iris promote 2"
+    assert troubles(promoted)[0][1] == "iris reconcile --to ledger"
 
 
 def test_an_alias_that_is_pending(promoted: World) -> None:
