@@ -4,6 +4,7 @@ A part is imported when one of its commands is used, so `iris --help` is quick a
 only the libraries of the commands that it runs.
 """
 
+import contextlib
 import importlib
 import os
 import sys
@@ -31,6 +32,7 @@ COMMANDS = {
     "status": Entry("registry.commands:status", "Say what serves, and what is in the way."),
     "reconcile": Entry("registry.commands:reconcile", "Let what disagrees agree again."),
     "history": Entry("registry.commands:history", "List every promotion and rollback."),
+    "why": Entry("registry.commands:why", "Say why what serves was let."),
     "verify-ledger": Entry("registry.commands:verify_ledger", "Check every record."),
     "serve": Entry("serving.commands:serve", "Run gateway and inference on this machine."),
     "demo": Entry("serving.demo:demo", "Train, promote, serve and predict, once through."),
@@ -80,7 +82,8 @@ def main() -> None:
     try:
         cli(standalone_mode=True)
     except IrisError as error:
-        click.echo(f"{click.style('error', fg='red')}: {error}", err=True)
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            click.echo(f"{click.style('error', fg='red')}: {error}", err=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:  # the reader of our output has gone: `iris history | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

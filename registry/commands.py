@@ -1,5 +1,6 @@
 """The commands of the registry: promote, rollback, recover, status, history, verify-ledger."""
 
+import contextlib
 import re
 import sys
 import time
@@ -207,6 +208,23 @@ def history(operation: int | None, as_json: bool) -> None:
     click.echo(operation_screen(store, chain, operation)) if not as_json else _print_json(records)
 
 
+@click.command(epilog="Example: iris why")
+@_json
+def why(as_json: bool) -> None:
+    """Say why what serves was let: who, when, for what reason, and what the gates said."""
+    from registry.screens import why_screen
+    from registry.why import why as find
+    from registry.workspace import open_ledger
+
+    settings = environment.load(RegistrySettings)
+    store = open_store(settings.store_uri)
+    found = find(open_ledger(settings, store).read())
+    if as_json:
+        _print_json({"brought": found.brought.record, "let": found.let and found.let.record})
+    else:
+        click.echo(why_screen(store, found))
+
+
 @click.command("verify-ledger", epilog="Example: iris verify-ledger")
 @_json
 def verify_ledger(as_json: bool) -> None:
@@ -236,10 +254,11 @@ def _teller(as_json: bool) -> Callable[[str], None]:
 
     def tell(words: str) -> None:
         seconds = round(time.monotonic() - begun, 1)
-        if as_json:
-            _print_json({"seconds": seconds, "step": words})
-        else:
-            click.echo(f"{seconds:6.1f} s  {words}")
+        with contextlib.suppress(OSError):  # who read it has gone; what was begun goes on
+            if as_json:
+                _print_json({"seconds": seconds, "step": words})
+            else:
+                click.echo(f"{seconds:6.1f} s  {words}")
 
     return tell
 

@@ -18,7 +18,7 @@ IrisError
     │   ├── RolloutFailed         the release cannot serve
     │   └── WatchFailed           it serves, but not as the one before did
     ├── NotCompensated        a failed promotion could not be undone; it stays open
-    └── Interrupted           exit 130: Ctrl-C; says how things stand
+    └── Interrupted           exit 130 for Ctrl-C; says how things stand
 """
 
 from artifacts.errors import IrisError
@@ -95,6 +95,7 @@ class NotCompensated(RegistryError):
 
 
 class Interrupted(RegistryError):
-    """Ctrl-C was pressed. Whatever was being done is done or not done, and the ledger tells."""
+    """A signal ended the command. Whatever was being done is done or not, and the ledger tells.
 
-    exit_code = 130
+    The exit code is the shell's for it: 128 and the signal's number, 130 for Ctrl-C.
+    """

@@ -1,7 +1,13 @@
-"""Ctrl-C during a command: what serves now, what was left half-done, and what to type next."""
+"""The end of a command by a signal: what serves now, what is half-done, and what to type next.
 
+Ctrl-C is one. A closed terminal (SIGHUP) and `kill` (SIGTERM) end a command in the same way: what
+it has started is ended, and nothing is half-written. Under nohup, which ignores SIGHUP, it goes on.
+"""
+
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 from artifacts.errors import IrisError
 from artifacts.store import open_store
@@ -11,20 +17,49 @@ from registry.status import target_state
 from registry.workspace import open_ledger
 
 
+class _Ended(BaseException):
+    """A signal asks the process to end. No handler of an expected failure catches it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
 @contextmanager
 def interruptible(settings: RegistrySettings) -> Iterator[None]:
-    """Turn Ctrl-C into an error that says how things stand. It goes around what is to be closed.
+    """Turn an interruption into an error that says how things stand.
+
+    It goes around what is to be closed, and is called in the main thread.
 
     Raises:
-        Interrupted: Ctrl-C was pressed.
+        Interrupted: Ctrl-C was pressed, the terminal was closed, or the process was told to end.
     """
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for number, handler in kept.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, _end)
     try:
         yield
     except KeyboardInterrupt:
-        raise _interrupted(settings) from None
+        raise _interrupted(settings, signal.SIGINT) from None
+    except _Ended as ended:
+        raise _interrupted(settings, ended.number) from None
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
 
 
-def _interrupted(settings: RegistrySettings) -> Interrupted:
+def _end(number: int, _: FrameType | None) -> None:
+    raise _Ended(number)
+
+
+def _interrupted(settings: RegistrySettings, number: int) -> Interrupted:
+    interrupted = _how_things_stand(settings)
+    interrupted.exit_code = 128 + number
+    return interrupted
+
+
+def _how_things_stand(settings: RegistrySettings) -> Interrupted:
     try:
         operation = open_ledger(settings, open_store(settings.store_uri)).read().open
     except IrisError as error:

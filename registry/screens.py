@@ -11,6 +11,7 @@ from registry.chain import Chain, Operation
 from registry.gates import Report
 from registry.records import Body, Genesis, Intent, Outcome, Step, Takeover
 from registry.status import Status, Trouble
+from registry.why import Why
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
@@ -79,6 +80,33 @@ def operation_screen(store: Store, chain: Chain, number: int) -> str:
     if intent.evidence:
         lines += ["", _evidence(store, intent.evidence)]
     return "\n".join(lines)
+
+
+def why_screen(store: Store, found: Why) -> str:
+    """Return in words why what serves was let."""
+    brought, let = found.brought, found.let
+    lines = [
+        f"{brought.intent.to} serves since {when(brought.ended.at if brought.ended else None)}"
+    ]
+    lines += _told(brought)
+    if let is None:
+        lines += ["", "it was put in by hand, and no gate was asked"]
+        return "\n".join(lines)
+    if let is not brought:
+        lines += ["", f"it was first promoted at {when(let.record.at)}", *_told(let)]
+    if let.intent.evidence:
+        lines += ["", _evidence(store, let.intent.evidence)]
+    return "\n".join(lines)
+
+
+def _told(operation: Operation) -> list[str]:
+    """Return who began an operation and why, and what was seen of it."""
+    intent, by, outcome = operation.intent, operation.record.by, operation.outcome
+    vouched = "" if by.verified else ", by a name that nobody vouches for"
+    lines = [f"by a {intent.operation} of {by}{vouched}: iris history {operation.number}"]
+    lines += [f"because: {intent.reason}"] if intent.reason else ["no reason was given"]
+    lines += [outcome.watched] if outcome and outcome.watched else []
+    return lines
 
 
 def when(at: dt.datetime | None) -> str:

@@ -42,12 +42,15 @@ def started_on(home: Path) -> list[int]:
     return found
 
 
-def test_ctrl_c_says_how_things_stand_and_leaves_no_process(home: Path) -> None:
-    """Exit code 130, what serves, the two next commands; and the first of them works."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_signal_is_answered_by_how_things_stand_and_leaves_no_process(
+    home: Path, number: int
+) -> None:
+    """The shell's exit code, what serves, the two next commands; and the first of them works."""
     process = promoting(home, "rolling out")
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130, stderr
+    assert process.returncode == 128 + number, stderr
     assert "Traceback" not in stderr
     assert "nothing is serving here now; a promotion to version 1" in stderr
     assert "iris recover" in stderr
@@ -65,6 +68,7 @@ def test_a_death_leaves_no_process(home: Path, number: int) -> None:
     process = promoting(home, "rolling out")
     process.send_signal(number)
     process.communicate(timeout=60)
+    assert process.returncode in (-signal.SIGKILL, 128 + signal.SIGTERM)
     until(lambda: not (home / "supervisor.json").exists(), "it has begun to end")
     iris(home, "rollback", "--reason", "the laptop was closed")
     assert asked(home, "status")["release"] is None
