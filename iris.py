@@ -26,6 +26,7 @@ COMMANDS = {
     "train": Entry("training.commands:train", "Train candidates and register the best."),
     "register": Entry("training.commands:register", "Make a release of a logged model."),
     "import": Entry("training.commands:import_", "Make a release of a pickle that you trust."),
+    "gates": Entry("registry.commands:gates", "Ask what speaks for a version, and against."),
     "promote": Entry("registry.commands:promote", "Let a registered version serve."),
     "rollback": Entry("registry.commands:rollback", "Let a release before serve again."),
     "recover": Entry("registry.commands:recover", "End what was left half-done."),

@@ -23,6 +23,7 @@ IRIS_VARIABLES = frozenset(
     {
         "IRIS_CRASH_AT",
         "IRIS_ENV",
+        "IRIS_GATES_FILE",
         "IRIS_GATEWAY_KEY",
         "IRIS_HOME",
         "IRIS_ROLLOUT_TIMEOUT_S",

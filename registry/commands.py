@@ -1,4 +1,4 @@
-"""The commands of the registry: promote, rollback, recover, status, history, verify-ledger."""
+"""The commands of the registry: from the gates and the promotion to the check of the ledger."""
 
 import contextlib
 import re
@@ -30,8 +30,43 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # generic for the ty
         return float(found["number"]) * {"s": 1, "m": 60, "h": 3600}[found["unit"]]
 
 
-DEFAULT_WATCH_S = 60.0
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+_contract_change = click.option(
+    "--allow-contract-change",
+    "contract_change",
+    default="",
+    metavar="REASON",
+    help="Let clients see other features, units or labels than before; the reason is recorded.",
+)
+
+
+@click.command(epilog="Example: iris gates 2")
+@click.argument("version", type=int)
+@_contract_change
+@_json
+def gates(version: int, contract_change: str, as_json: bool) -> None:
+    """Ask the gates about a registered version, without promoting it.
+
+    Exits with 0 where it passes, 1 where it fails or can't be asked, 2 where the evidence says too
+    little.
+    """
+    from registry.examination import examine_version
+    from registry.gates import Verdict
+    from registry.screens import gate_table
+    from registry.workspace import open_workspace
+
+    settings = environment.load(RegistrySettings)
+    _announce(settings, as_json)
+    with open_workspace(settings, _teller(as_json)) as work:
+        report = examine_version(work, version, contract_change)
+    if as_json:
+        _print_json(report)
+    else:
+        click.echo(gate_table(report))
+    codes = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.INCONCLUSIVE: 2}
+    click.get_current_context().exit(codes[report.verdict])
 
 
 @click.command(
@@ -46,6 +81,13 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for pr
     help="Go on although a gate cannot say yes; the reason is recorded.",
 )
 @click.option(
+    "--force",
+    default="",
+    metavar="REASON",
+    help="Go on although a gate says no, integrity excepted; the reason is recorded.",
+)
+@_contract_change
+@click.option(
     "--watch",
     type=Duration(),
     default=None,
@@ -53,10 +95,12 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for pr
 )
 @click.option("--dry-run", is_flag=True, help="Ask the gates, print the plan, change nothing.")
 @_json
-def promote(  # noqa: PLR0913, PLR0917  the options
+def promote(  # noqa: PLR0913, PLR0917  an option each
     version: int,
     reason: str,
     accept_inconclusive: str,
+    force: str,
+    contract_change: str,
     watch: float | None,
     dry_run: bool,
     as_json: bool,
@@ -75,8 +119,15 @@ def promote(  # noqa: PLR0913, PLR0917  the options
     settings = environment.load(RegistrySettings)
     _announce(settings, as_json)
     with interruptible(settings), open_workspace(settings, _teller(as_json)) as work:
-        watch_s = DEFAULT_WATCH_S if watch is None else watch
-        request = Request(version, reason, accept_inconclusive, watch_s, dry_run)
+        request = Request(
+            version,
+            reason=reason,
+            accept_inconclusive=accept_inconclusive,
+            force=force,
+            contract_change=contract_change,
+            watch_s=work.thresholds.watch.seconds if watch is None else watch,
+            dry_run=dry_run,
+        )
         promotion = run(work, request, lambda r: None if as_json else click.echo(gate_table(r)))
     if as_json:
         _print_json(promotion)

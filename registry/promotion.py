@@ -7,18 +7,9 @@ The protocol is that of `docs/decisions/0002-ledger.md`; `registry.operation` ha
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
-import msgspec
-
-from artifacts.digests import sha256_hex
-from artifacts.errors import (
-    BlobNotFound,
-    InvalidBlobName,
-    IrisError,
-    ModelFileError,
-    StoreError,
-)
+from artifacts.errors import BlobNotFound, IrisError, ModelFileError, StoreError
 from artifacts.release import Release, registry_release
 from registry.chain import Chain
 from registry.errors import (
@@ -33,16 +24,13 @@ from registry.errors import (
     VersionUnfit,
     WatchFailed,
 )
-from registry.gates import Report, Verdict, judge
+from registry.examination import examine, keep
+from registry.gates import Report, Verdict
 from registry.operation import RunningOperation
 from registry.plan import Planned, promotion_plan
 from registry.records import AliasState, Effect, Intent, Kind, Result
 from registry.rollout import TargetState
 from registry.workspace import Workspace
-from training.evaluation import Table, read_table
-
-if TYPE_CHECKING:
-    from registry.versions import Candidate
 
 
 @dataclass(frozen=True)
@@ -53,6 +41,10 @@ class Request:
     reason: str = ""
     accept_inconclusive: str = ""
     """Why it goes on although a gate cannot say yes; empty: it does not."""
+    force: str = ""
+    """Why it goes on although a gate says no; empty: it does not."""
+    contract_change: str = ""
+    """Why clients may see another contract; empty: they may not."""
     watch_s: float = 0.0
     """How long the release is watched before the alias names it, in seconds."""
     dry_run: bool = False
@@ -106,16 +98,15 @@ def promote(
     _refuse_rejected(chain, release, request)
 
     file = work.versions.release_file(candidate)
-    report = examine(work, chain, candidate, file)
-    data = _encoded(report)
+    report = examine(work, chain, candidate, file, request.contract_change)
+    evidence = "" if request.dry_run else keep(work, candidate, report)
     judged(report)
     _refuse_by_gates(report, request)
-    intent = _intent(chain, release, sha256_hex(data), request)
+    intent = _intent(chain, report, evidence, request)
     plan = promotion_plan(intent, work.settings.alias)
     if request.dry_run:
         return Promotion(release, report, None, plan)
 
-    work.store.records.create(f"gates/{intent.evidence}.json", data)
     operation = RunningOperation.begin(work, work.begin(chain, state), intent)
     with operation.at_work():
         carry_out(operation, plan, file)
@@ -212,37 +203,19 @@ def refuse_open(chain: Chain) -> None:
         )
 
 
-def examine(work: Workspace, chain: Chain, candidate: "Candidate", file: bytes) -> Report:
-    """Gather the evidence and ask the gates."""
-
-    def table(digest: str) -> Table | None:
-        try:
-            data = work.store.records.read(f"data/{digest}.csv")
-        except (BlobNotFound, InvalidBlobName):
-            return None
-        return read_table(data) if sha256_hex(data) == digest else None
-
-    champion = chain.serving
-    serving = work.store.models.read(champion.blob) if champion else None
-    return Report(
-        version=candidate.number,
-        release=registry_release(candidate.number, candidate.sha256),
-        champion=champion,
-        head=chain.head,
-        findings=judge(
-            file, candidate.sha256, serving, table, candidate.tags.get("iris.reference_sha256")
-        ),
-    )
-
-
-def _intent(chain: Chain, release: Release, evidence: str, request: Request) -> Intent:
-    accepted = request.accept_inconclusive
+def _intent(chain: Chain, report: Report, evidence: str, request: Request) -> Intent:
+    """Return the intent. What overruled a gate is named only where one had to be overruled."""
+    overruled = report.verdict is not Verdict.PASS
+    accepted = report.verdict is Verdict.INCONCLUSIVE and bool(request.accept_inconclusive)
     return Intent(
         operation=Kind.PROMOTION,
         origin=chain.serving,
-        to=release,
+        to=report.release,
         evidence=evidence,
-        reason="; ".join(filter(None, [request.reason, accepted and f"accepted: {accepted}"])),
+        reason=request.reason,
+        forced=request.force if overruled and not accepted else "",
+        accepted=request.accept_inconclusive if accepted else "",
+        contract_change=request.contract_change,
         watch_s=request.watch_s,
     )
 
@@ -275,18 +248,18 @@ def _refuse_rejected(chain: Chain, release: Release, request: Request) -> None:
 
 
 def _refuse_by_gates(report: Report, request: Request) -> None:
-    lines = [f"{f.gate}: {f.sentence}" for f in report.findings if f.verdict is not Verdict.PASS]
-    told = "; ".join(lines)
-    if report.verdict is Verdict.FAIL:
+    """Refuse what the gates refuse, unless a person takes it upon himself; never a broken file."""
+    said = (Verdict.PASS, Verdict.NOT_APPLICABLE)
+    told = "; ".join(f"{f.gate}: {f.sentence}" for f in report.findings if f.verdict not in said)
+    if report.verdict is Verdict.FAIL and not (request.force and report.whole):
+        force = f'; to go on all the same: iris promote {report.version} --force "…"'
         raise GatesFailed(
-            f"version {report.version} is not promoted: {told}", hint="train a better one"
+            f"version {report.version} is not promoted: {told}",
+            hint=f"train a better one{force if report.whole else ''}",
         )
-    if report.verdict is Verdict.INCONCLUSIVE and not request.accept_inconclusive:
+    unsure = report.verdict is Verdict.INCONCLUSIVE
+    if unsure and not (request.accept_inconclusive or request.force):
         raise GatesInconclusive(
             f"version {report.version} is not promoted, the evidence says too little: {told}",
             hint=f'to go on all the same: iris promote {report.version} --accept-inconclusive "…"',
         )
-
-
-def _encoded(report: Report) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(report), indent=2)

@@ -77,6 +77,12 @@ class Intent(_Body, frozen=True, kw_only=True, tag="intent"):
     reason: str
     supersedes: int | None = None
     """The open operation that a rollback ends by beginning."""
+    forced: str = ""
+    """Why it goes on although a gate said no."""
+    accepted: str = ""
+    """Why it goes on although a gate could not say yes."""
+    contract_change: str = ""
+    """Why clients may see another contract."""
     watch_s: float = 0.0
     """How long the release is watched before the alias names it, in seconds."""
 

@@ -9,6 +9,7 @@ from artifacts.release import Release
 from artifacts.store import Store
 from registry.chain import Chain, Operation
 from registry.gates import Report
+from registry.gates.page import rows_told
 from registry.records import Body, Genesis, Intent, Outcome, Step, Takeover
 from registry.status import Status, Trouble
 from registry.why import Why
@@ -23,11 +24,13 @@ def table(header: list[str], rows: list[list[str]]) -> str:
 
 
 def gate_table(report: Report) -> str:
-    """Return what the gates said."""
-    return table(
-        ["gate", "verdict", "why"],
-        [[f.gate, f.verdict.value, f.sentence] for f in report.findings],
+    """Return what the gates said: a line each, and below it why, in words."""
+    lines = table(
+        ["gate", "verdict", "measured", "wanted"],
+        [[f.gate, f.verdict.value, f.measured, f.wanted] for f in report.findings],
     )
+    why = [f"{f.gate}: {f.sentence}" for f in report.findings]
+    return "\n".join([lines, "", *why, rows_told(report)])
 
 
 def status_screen(status: Status) -> str:
@@ -147,7 +150,8 @@ def _sentence(body: Body) -> str:
         case Genesis():
             return f"the ledger {body.ledger} of {body.target} begins"
         case Intent():
-            return f"{body.operation} from {body.origin or 'nothing'} to {body.to}"
+            way = f"from {body.origin or 'nothing'} to {body.to}"
+            return f"{body.operation} {way}{_overruled(body)}"
         case Step():
             return f"next: {body.effect}"
         case Takeover():
@@ -158,6 +162,16 @@ def _sentence(body: Body) -> str:
             return f"ended, {body.result}; alias {body.alias}{why}{watched}"
         case _:
             return "the alias, which was pending, has been moved"
+
+
+def _overruled(intent: Intent) -> str:
+    """Say what a person took upon himself."""
+    parts = {
+        "forced": intent.forced,
+        "accepted as inconclusive": intent.accepted,
+        "the contract may change": intent.contract_change,
+    }
+    return "".join(f"; {what}: {why}" for what, why in parts.items() if why)
 
 
 def _evidence(store: Store, digest: str) -> str:

@@ -18,6 +18,8 @@ class RegistrySettings(MlflowSettings, frozen=True, kw_only=True):
     """How long a release may take until every instance serves it, in seconds."""
     iris_gateway_key: str = ""
     """The key that the watch window's requests carry, where the gateway asks for one."""
+    iris_gates_file: str = ""
+    """A TOML file of thresholds that differ from `registry/gates/thresholds.toml`."""
     iris_crash_at: str = ""
     """For tests: the crash point at which the process kills itself."""
     iris_stop_at: str = ""

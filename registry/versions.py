@@ -110,6 +110,29 @@ class Versions:
                 ) from error
             return Path(path).read_bytes()
 
+    def attach(
+        self, candidate: Candidate, folder: str, files: dict[str, bytes], tags: dict[str, str]
+    ) -> None:
+        """Show files among the artifacts of a version's run, then set tags of the version.
+
+        Args:
+            candidate: the version.
+            folder: where the files go; what lies there under their names is replaced.
+            files: the files' bytes by name.
+            tags: the tags' values by name.
+
+        Raises:
+            RegistryUnavailable: MLflow or its artifacts did not take them.
+        """
+        with tempfile.TemporaryDirectory() as local, _reported(self._uri):
+            for name, data in files.items():
+                path = Path(local) / name
+                path.write_bytes(data)
+                self._client.log_artifact(candidate.run_id, str(path), folder)
+            for key, value in tags.items():
+                number = str(candidate.number)
+                self._client.set_model_version_tag(MODEL_NAME, number, key, value)
+
     def numbers(self) -> list[int]:
         """Return the numbers of all registered versions, the youngest first.
 

@@ -13,6 +13,7 @@ from artifacts.store import BlobStore, Store, open_store
 from registry.chain import Chain
 from registry.crash import crash_at
 from registry.errors import LedgerForeign, RegistryUnavailable
+from registry.gates.thresholds import Thresholds, load_thresholds
 from registry.identity import this_writer
 from registry.lease import Lease
 from registry.ledger import Ledger, Verified, check_stamp, read_stamp
@@ -44,7 +45,6 @@ class Workspace:
         self.store = open_store(settings.store_uri)
         self.ledger = open_ledger(settings, self.store)
         self.lease = Lease(self.store.records, settings.iris_env, this_writer())
-        self.limits = Limits(Bounds(0.01, 3.0, 0.005), 100, 5.0)
         self.crash_point = crash_at(settings.iris_crash_at, settings.iris_stop_at)
         self.told = told
         """Called with each step, in words, as it happens."""
@@ -53,6 +53,22 @@ class Workspace:
     def target(self) -> Target:
         """What serves."""
         return self._open_target()
+
+    @cached_property
+    def thresholds(self) -> Thresholds:
+        """What gates and watch window hold a version against.
+
+        Raises:
+            SettingsError: the file is not valid.
+        """
+        return load_thresholds(self.settings)
+
+    @property
+    def limits(self) -> Limits:
+        """What is tolerable in the watch window."""
+        watch = self.thresholds.watch
+        bounds = Bounds(watch.error_rate, watch.slower, watch.slow_floor_ms / 1e3)
+        return Limits(bounds, watch.real_requests, watch.synthetic_per_second)
 
     @cached_property
     def versions(self) -> "Versions":

@@ -92,6 +92,9 @@ class FakeVersions:
         self.digests: dict[int, str] = {}
         self.aliases: dict[str, int] = {}
         self.tags: dict[str, str] = {}
+        self.attached: dict[int, dict[str, bytes]] = {}
+        """Files by version and name."""
+        self.version_tags: dict[int, dict[str, str]] = {}
         self.down = False
 
     def register(self, file: bytes) -> int:
@@ -108,6 +111,14 @@ class FakeVersions:
     def release_file(self, candidate: Candidate) -> bytes:
         self._check()
         return self.files[candidate.number]
+
+    def attach(
+        self, candidate: Candidate, folder: str, files: dict[str, bytes], tags: dict[str, str]
+    ) -> None:
+        self._check()
+        named = {f"{folder}/{name}": data for name, data in files.items()}
+        self.attached.setdefault(candidate.number, {}).update(named)
+        self.version_tags.setdefault(candidate.number, {}).update(tags)
 
     def alias(self, name: str) -> int | None:
         self._check()

@@ -101,7 +101,7 @@ def test_training_rows_that_are_not_known_are_inconclusive(world: World) -> None
 
     promote(world.work(), Request(2, accept_inconclusive="it is Ann's"))
 
-    assert world.work().ledger.read().operations[-1].intent.reason == "accepted: it is Ann's"
+    assert world.work().ledger.read().operations[-1].intent.accepted == "it is Ann's"
     world.consistent()
 
 
@@ -247,9 +247,12 @@ def test_a_blob_of_other_content_under_the_name_is_never_overwritten(world: Worl
     from artifacts.errors import BlobConflict
 
     world.register()
-    world.work().store.models.create("iris-classifier/v1/model.onnx", b"other")
+
+    def publish_another(_: object) -> None:
+        world.work().store.models.create("iris-classifier/v1/model.onnx", b"other")
+
     with pytest.raises(BlobConflict, match="move it away and promote again"):
-        promote(world.work(), Request(1))
+        promote(world.work(), Request(1), publish_another)
     assert world.serving() is None
     world.consistent()
 

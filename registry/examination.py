@@ -1,0 +1,236 @@
+"""The examination of a version: gather the evidence, ask the gates, keep what they said."""
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from artifacts.digests import sha256_hex
+from artifacts.errors import BlobNotFound, InvalidBlobName, ModelFileError
+from artifacts.model import Model, load_model
+from artifacts.release import registry_release
+from artifacts.replay import ServedBatch, batch_prefix, decode
+from artifacts.store import BlobStore
+from registry.chain import Chain
+from registry.errors import RegistryUnavailable, VersionUnfit
+from registry.gates import Finding, Report, Verdict, judge, panel
+from registry.gates.evidence import (
+    Answers,
+    Compared,
+    Evidence,
+    Served,
+    ServedRequest,
+    answer,
+    compare,
+    costs,
+    fits,
+)
+from registry.gates.page import page
+from registry.workspace import Workspace
+from training.evaluation import Table, read_table
+
+if TYPE_CHECKING:
+    from registry.versions import Candidate
+
+
+def examine_version(work: Workspace, number: int, contract_change: str = "") -> Report:
+    """Ask the gates about a version, without promoting it, and keep the report.
+
+    Raises:
+        VersionUnfit, LedgerForeign, LedgerDamaged, RegistryUnavailable, StoreError: it can't be
+            asked.
+    """
+    chain = work.ledger.read()
+    candidate = work.versions.candidate(number)
+    work.check_registry(chain)
+    file = work.versions.release_file(candidate)
+    report = examine(work, chain, candidate, file, contract_change)
+    keep(work, candidate, report)
+    return report
+
+
+def examine(
+    work: Workspace, chain: Chain, candidate: "Candidate", file: bytes, contract_change: str = ""
+) -> Report:
+    """Gather the evidence and ask the gates. A file that is not whole is asked no further.
+
+    Args:
+        work: what the command works on.
+        chain: the ledger, which names the champion.
+        candidate: the version.
+        file: its release file, as MLflow holds it now.
+        contract_change: why clients may see another contract; empty: they may not.
+
+    Raises:
+        SettingsError: the file of thresholds is not valid.
+        StoreError, ModelFileError: the champion's file can't be read.
+    """
+    gates = panel(work.thresholds)
+    rows, judged_before = None, 0
+    try:
+        model = load_model(file, candidate.sha256)
+        model.check_golden()
+    except ModelFileError as error:
+        findings = [Finding("integrity", Verdict.FAIL, error.message)]
+    else:
+        evidence = _gather(work, chain, candidate, (model, file), contract_change)
+        findings = judge(evidence, gates)
+        rows = evidence.rows.sha256 if evidence.rows else None
+        judged_before = _count_judged(work, rows, candidate.sha256)
+    return Report(
+        version=candidate.number,
+        release=registry_release(candidate.number, candidate.sha256),
+        champion=chain.serving,
+        head=chain.head,
+        findings=findings,
+        rows_sha256=rows,
+        judged_before=judged_before,
+    )
+
+
+def keep(work: Workspace, candidate: "Candidate", report: Report) -> str:
+    """Keep the report under its digest, then show it in MLflow, where MLflow answers.
+
+    Returns:
+        The digest.
+
+    Raises:
+        StoreError: the store did not take it.
+    """
+    data = msgspec.json.format(msgspec.json.encode(report), indent=2)
+    digest = sha256_hex(data)
+    work.store.records.create(f"gates/{digest}.json", data)
+    environment = work.settings.iris_env
+    try:
+        work.versions.attach(
+            candidate,
+            f"gates/{environment}",
+            {"report.json": data, "report.html": page(report, digest).encode()},
+            {f"iris.gates.{environment}": f"{report.verdict.value} {digest}"},
+        )
+    except (RegistryUnavailable, VersionUnfit) as error:
+        work.told(f"the gate report is kept, but MLflow does not show it: {error.message}")
+    return digest
+
+
+def _gather(
+    work: Workspace,
+    chain: Chain,
+    candidate: "Candidate",
+    loaded: tuple[Model, bytes],
+    contract_change: str,
+) -> Evidence:
+    model, release = loaded[0], registry_release(candidate.number, candidate.sha256)
+    data = work.store.models.read(chain.serving.blob) if chain.serving else None
+    champion = None if data is None else load_model(data)
+    cost, champion_cost = costs(loaded, (champion, data) if champion and data else None)
+    return Evidence(
+        candidate=model,
+        champion=champion,
+        registered=candidate.sha256,
+        published=_published(work.store.models, release.blob),
+        cost=cost,
+        champion_cost=champion_cost,
+        rows=_compared(work, candidate, model, champion),
+        served=_served(work, model, champion) if champion else None,
+        contract_change=contract_change,
+    )
+
+
+def _published(models: BlobStore, blob: str) -> str | None:
+    try:
+        return sha256_hex(models.read(blob))
+    except BlobNotFound:
+        return None
+
+
+def _compared(
+    work: Workspace, candidate: "Candidate", model: Model, champion: Model | None
+) -> Compared | None:
+    """Compare on the candidate's data, or what it was measured on, or else the champion's."""
+    known = [
+        model.card.data_sha256,
+        candidate.tags.get("iris.reference_sha256"),
+        champion.card.data_sha256 if champion else None,
+    ]
+    tables = (_table(work.store.records, digest) for digest in known if digest)
+    found = next((table for table in tables if table is not None), None)
+    return None if found is None else compare(model, champion, found)
+
+
+def _table(records: BlobStore, digest: str) -> Table | None:
+    """Return the data of a digest, if what lies there has it."""
+    try:
+        data = records.read(f"data/{digest}.csv")
+    except (BlobNotFound, InvalidBlobName):
+        return None
+    return read_table(data) if sha256_hex(data) == digest else None
+
+
+def _count_judged(work: Workspace, rows: str | None, sha256: str) -> int:
+    """Note that these rows have judged this file, and count the others that they have judged."""
+    if rows is None:
+        return 0
+    prefix = f"judged/{rows}/"
+    work.store.records.create(prefix + sha256, b"{}\n")
+    return len(work.store.records.list(prefix)) - 1
+
+
+def _served(work: Workspace, model: Model, champion: Model) -> Served | None:
+    """Read what the champion served, the youngest batches first, and ask the candidate."""
+    most = work.thresholds.replay.most_requests
+    store = work.store.replay
+    names = store.list(batch_prefix(work.settings.iris_env, champion.sha256))
+    requests: list[ServedRequest] = []
+    features = [feature.name for feature in champion.card.features]
+    damaged = foreign = 0
+    for name in reversed(names):
+        if len(requests) >= most:
+            break
+        try:
+            batch = decode(store.read(name))
+            if not fits(model, batch.features):
+                foreign += 1
+                continue
+            found = _asked(model, batch, features)
+        except BlobNotFound:  # deleted with age since it was listed
+            continue
+        except (ValueError, IndexError):  # no batch, or rows and answers of other shapes
+            damaged += 1
+            continue
+        requests.extend(found)
+    if not names:
+        return None
+    youngest = sorted(requests, key=lambda request: request.at, reverse=True)[:most]
+    return Served(youngest, features, dt.datetime.now(dt.UTC), damaged, foreign)
+
+
+def _asked(model: Model, batch: ServedBatch, features: list[str]) -> list[ServedRequest]:
+    """Ask the candidate for a batch, all of its rows at once.
+
+    Raises:
+        ValueError, IndexError: the batch does not fit together.
+    """
+    import numpy as np
+
+    if batch.sha256 == "" or not batch.requests:
+        return []
+    sizes = [len(request.rows) for request in batch.requests]
+    rows = np.array([row for r in batch.requests for row in r.rows], dtype=np.float64)
+    before = np.array([p for r in batch.requests for p in r.probabilities], dtype=np.float64)
+    if rows.shape != (sum(sizes), len(batch.features)) or not np.isfinite(rows).all():
+        raise ValueError(rows.shape)
+    if before.shape != (len(rows), len(batch.labels)) or not all(sizes):
+        raise ValueError(before.shape)
+    after = answer(model, rows, batch.features)
+    ordered = rows[:, [batch.features.index(name) for name in features]]
+    ends = np.cumsum(sizes)
+    return [
+        ServedRequest(
+            request.at if request.at.tzinfo else request.at.replace(tzinfo=dt.UTC),
+            ordered[end - size : end],
+            Answers(before[end - size : end], batch.labels),
+            Answers(after.probabilities[end - size : end], after.classes),
+        )
+        for request, size, end in zip(batch.requests, sizes, ends, strict=True)
+    ]

@@ -1,0 +1,73 @@
+"""Which gates there are: ours, and those that a project adds."""
+
+import importlib
+from dataclasses import dataclass
+from typing import Protocol
+
+from artifacts.errors import SettingsError
+from registry.gates.budget import Budget
+from registry.gates.evidence import Evidence
+from registry.gates.findings import Finding, Verdict
+from registry.gates.integrity import Contract, Integrity
+from registry.gates.quality import Calibration, Quality, Recall
+from registry.gates.replay import Replay
+from registry.gates.thresholds import Thresholds
+
+
+class Gate(Protocol):
+    """One rule. It reads the evidence and nothing else."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in reports."""
+
+    def judge(self, evidence: Evidence) -> Finding:
+        """Give its verdict."""
+
+
+def make(thresholds: Thresholds) -> list[Gate]:
+    """Return the gates with their limits, in the order in which they are asked.
+
+    Raises:
+        SettingsError: a gate of the project's own can't be made.
+    """
+    return [
+        Integrity(thresholds.integrity),
+        Contract(),
+        Quality(thresholds.quality),
+        Recall(thresholds.recall),
+        Calibration(thresholds.calibration),
+        Budget(thresholds.budget),
+        Replay(thresholds.replay),
+        *(_OwnGate.load(place) for place in thresholds.own_gates),
+    ]
+
+
+@dataclass(frozen=True)
+class _OwnGate:
+    """A gate of somebody else's: what goes wrong in it is told, and lets nothing pass."""
+
+    name: str
+    gate: Gate
+
+    @classmethod
+    def load(cls, place: str) -> "_OwnGate":
+        module, _, name = place.partition(":")
+        try:
+            gate = getattr(importlib.import_module(module), name)()
+            return cls(str(gate.name), gate)
+        except Exception as error:  # whatever somebody else's code raises
+            raise SettingsError(
+                f"the gate {place} of own_gates can't be made: {error}",
+                hint="its module must be importable, and its class take no arguments",
+            ) from error
+
+    def judge(self, evidence: Evidence) -> Finding:
+        try:
+            found: object = self.gate.judge(evidence)
+        except Exception as error:  # noqa: BLE001  whatever somebody else's code raises
+            sentence = f"it could not judge: {type(error).__name__}: {error}"
+            return Finding(self.name, Verdict.INCONCLUSIVE, sentence)
+        if not isinstance(found, Finding):
+            return Finding(self.name, Verdict.INCONCLUSIVE, "it gave no finding")
+        return found

@@ -1,0 +1,215 @@
+"""Quality, recall and calibration: both models on rows that neither was trained on."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from registry.gates.evidence import Compared, Evidence
+from registry.gates.findings import Finding, Measure, Verdict
+from registry.gates.statistics import (
+    least_loss_seen,
+    loss_bounds,
+    mean_bounds,
+    rate_bounds,
+    rows_needed,
+)
+from registry.gates.thresholds import CalibrationLimits, QualityLimits, RecallLimits
+
+NO_ROWS = "no data to judge it on is known: nobody kept rows that training leaves out"
+
+
+@dataclass(frozen=True)
+class Quality:
+    """It is right about as often as the champion: not less by the margin, and above the floor."""
+
+    limits: QualityLimits
+    name = "quality"
+
+    def judge(self, evidence: Evidence) -> Finding:
+        """Compare row by row; without a champion, hold it against the floor."""
+        rows = evidence.rows
+        if rows is None:
+            return Finding(self.name, Verdict.INCONCLUSIVE, NO_ROWS)
+        found = self._floor(rows)
+        if rows.champion is not None and found.verdict is not Verdict.FAIL:
+            found = self._paired(rows)
+        return _unsure_if_known(found, rows)
+
+    def _floor(self, rows: Compared) -> Finding:
+        right, total, floor = int(rows.right.sum()), len(rows.labels), self.limits.accuracy_floor
+        low, high = rate_bounds(right, total, self.limits.confidence)
+        measured = f"right on {right} of {total} rows, at least {low:.1%}"
+        wanted = f"{floor:.0%} of rows right"
+        measures = [Measure("accuracy", low, right / total, high, floor)]
+        if high < floor:
+            verdict, sentence = Verdict.FAIL, f"it is right on {high:.1%} of rows at most"
+        elif low >= floor:
+            verdict, sentence = Verdict.PASS, f"it is right on {low:.1%} of rows at least"
+        else:
+            verdict = Verdict.INCONCLUSIVE
+            sentence = (
+                f"{total} rows leave it between {low:.1%} and {high:.1%}, on both sides of "
+                f"{floor:.0%}"
+            )
+        return Finding(self.name, verdict, sentence, measured, wanted, measures)
+
+    def _paired(self, rows: Compared) -> Finding:
+        margin, sure, total = self.limits.margin, self.limits.confidence, len(rows.labels)
+        lost = int((rows.champion_right & ~rows.right).sum())
+        won = int((rows.right & ~rows.champion_right).sum())
+        low, high = loss_bounds(lost, won, total, sure)
+        measured = f"{lost} rows lost, {won} won of {total}: loss {_points(high)} at most"
+        wanted = f"a loss within {_points(margin)}, {sure:.0%} sure"
+        measures = [Measure("loss of accuracy", low, (lost - won) / total, high, margin)]
+        if rows.same_everywhere:
+            verdict = Verdict.PASS
+            sentence = "it gives the champion's label to every row left out, and to a whole grid"
+        elif high <= margin:
+            verdict, sentence = Verdict.PASS, f"it loses {_points(high)} to the champion at most"
+        elif low > margin:
+            verdict, sentence = Verdict.FAIL, f"it loses {_points(low)} to the champion at least"
+        else:
+            verdict = Verdict.INCONCLUSIVE
+            shown = loss_bounds(0, 0, total, sure)[1]
+            needed = rows_needed(lost, won, total, margin, sure)
+            sentence = (
+                f"the loss lies between {_points(low)} and {_points(high)}; {total} rows can show "
+                f"{_points(shown)} at the smallest, and about {max(needed, total + 1)} are needed"
+            )
+        return Finding(self.name, verdict, sentence, measured, wanted, measures)
+
+
+@dataclass(frozen=True)
+class Recall:
+    """No class is found less often than before, as far as its rows can tell."""
+
+    limits: RecallLimits
+    name = "recall"
+
+    def judge(self, evidence: Evidence) -> Finding:
+        """Fail on evidence against one class, with the confidence shared among all classes."""
+        rows = evidence.rows
+        if rows is None:
+            return Finding(self.name, Verdict.INCONCLUSIVE, NO_ROWS)
+        classes = sorted(set(rows.labels))
+        sure = 1 - (1 - self.limits.confidence) / len(classes)  # Bonferroni
+        measures = [self._measure(rows, label, sure) for label in classes]
+        paired = rows.champion is not None
+        bad = [m for m in measures if _beyond(m, paired=paired)]
+        limit = self.limits.tolerance if paired else self.limits.floor
+        wanted = (
+            f"no class loses more than {_points(limit)}" if paired else f"{limit:.0%} of each class"
+        )
+        worst = max(measures, key=lambda m: m.value if paired else -m.value)
+        measured = (
+            f"worst: {worst.name}, {_points(worst.value)} lost"
+            if paired
+            else f"worst: {worst.name}, {worst.value:.1%} found"
+        )
+        if bad:
+            verdict = Verdict.FAIL
+            sentence = f"evidence of loss: {', '.join(_said(m, paired=paired) for m in bad)}"
+        else:
+            verdict = Verdict.PASS
+            sentence = f"no evidence of loss; {self._unseen(rows, classes, sure)}"
+        found = Finding(self.name, verdict, sentence, measured, wanted, measures)
+        return _unsure_if_known(found, rows)
+
+    def _measure(self, rows: Compared, label: str, sure: float) -> Measure:
+        inside = np.array(rows.labels) == label
+        total, right = int(inside.sum()), rows.right[inside]
+        if rows.champion is None:
+            low, high = rate_bounds(int(right.sum()), total, sure)
+            return Measure(label, low, float(right.mean()), high, self.limits.floor)
+        before = rows.champion_right[inside]
+        lost, won = int((before & ~right).sum()), int((right & ~before).sum())
+        low, high = loss_bounds(lost, won, total, sure)
+        return Measure(label, low, (lost - won) / total, high, self.limits.tolerance)
+
+    def _unseen(self, rows: Compared, classes: list[str], sure: float) -> str:
+        fewest = min(classes, key=rows.labels.count)
+        total = rows.labels.count(fewest)
+        if rows.champion is None:
+            return f"the fewest rows are {total}, of {fewest}"
+        seen = least_loss_seen(total, self.limits.tolerance, sure)
+        if seen is None:
+            return f"{total} rows of {fewest} could not have shown any loss"
+        return f"a loss under {_points(seen)} in {fewest} ({total} rows) could not have been seen"
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Its probabilities are about as good as the champion's, by the Brier score."""
+
+    limits: CalibrationLimits
+    name = "calibration"
+
+    def judge(self, evidence: Evidence) -> Finding:
+        """Fail on evidence that the score got worse; without a champion, that it is too bad."""
+        rows = evidence.rows
+        if rows is None:
+            return Finding(self.name, Verdict.INCONCLUSIVE, NO_ROWS)
+        score, paired = rows.candidate.brier(rows.labels), rows.champion is not None
+        limit = self.limits.tolerance if paired else self.limits.brier_limit
+        if rows.champion is not None:
+            score = score - rows.champion.brier(rows.labels)
+        least = -2.0 if paired else 0.0
+        low, high = mean_bounds(score, least, 2.0, self.limits.confidence)
+        what = "change of the Brier score" if paired else "Brier score"
+        measured = f"{what} {score.mean():+.3f}, from {low:+.3f} to {high:+.3f}"
+        wanted = f"no evidence of more than {limit:g}"
+        if low > limit:
+            verdict, sentence = Verdict.FAIL, f"evidence of loss: the {what} is {low:.3f} at least"
+        else:
+            verdict = Verdict.PASS
+            total, seen = len(rows.labels), _least_mean_seen(len(rows.labels), limit, self.limits)
+            sentence = (
+                f"no evidence of loss; a {what} under {seen:.2f} could not have been seen on "
+                f"{total} rows"
+            )
+        measures = [Measure(what, low, float(score.mean()), high, limit)]
+        found = Finding(self.name, verdict, sentence, measured, wanted, measures)
+        return _unsure_if_known(found, rows)
+
+
+def _least_mean_seen(rows: int, limit: float, limits: CalibrationLimits) -> float:
+    """Return the smallest rise that would fail, if every row had the same: the best of cases."""
+    low, high = limit, 2.0
+    for _ in range(12):
+        middle = (low + high) / 2
+        bound = mean_bounds(np.full(rows, middle), -2.0, 2.0, limits.confidence)[0]
+        low, high = (low, middle) if bound > limit else (middle, high)
+    return high
+
+
+def _unsure_if_known(found: Finding, rows: Compared) -> Finding:
+    """Take back what rows cannot prove that a model may have been trained on."""
+    if rows.candidate_may_know and found.verdict is Verdict.PASS:
+        why = "it may have been trained on these rows: its training rows are not known"
+    elif rows.champion_may_know and found.verdict is Verdict.FAIL and rows.champion is not None:
+        why = "the champion may have been trained on these rows, which favours it"
+    else:
+        return found
+    return Finding(
+        found.gate,
+        Verdict.INCONCLUSIVE,
+        f"{found.sentence}; but {why}",
+        found.measured,
+        found.wanted,
+        found.measures,
+    )
+
+
+def _beyond(measure: Measure, *, paired: bool) -> bool:
+    assert measure.limit is not None
+    return measure.low > measure.limit if paired else measure.high < measure.limit
+
+
+def _said(measure: Measure, *, paired: bool) -> str:
+    if paired:
+        return f"{measure.name} loses {_points(measure.low)} at least"
+    return f"{measure.high:.1%} of {measure.name} are found at most"
+
+
+def _points(share: float) -> str:
+    return f"{share * 100:.1f} points"

@@ -1,0 +1,482 @@
+"""The gates: each verdict for its reason, and a report that stays readable."""
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from artifacts.errors import SettingsError
+from artifacts.model import Feature, Histogram, Parity
+from artifacts.replay import Served, ServedBatch, batch_name, encode
+from registry.errors import GatesFailed, RegistryUnavailable
+from registry.examination import examine_version
+from registry.gates import Finding, Report, Verdict
+from registry.gates.budget import Budget
+from registry.gates.evidence import Answers, Compared, Cost, Evidence
+from registry.gates.page import page
+from registry.gates.quality import Calibration, Quality, Recall
+from registry.gates.thresholds import load_thresholds, read_thresholds
+from registry.promotion import Request, promote
+from registry.screens import gate_table, operation_screen
+from registry.settings import RegistrySettings
+from tests.support.model_files import FEATURES, LABELS, probabilities
+from tests.unit.registry.fakes import World
+from training.evaluation import Table
+
+LIMITS = read_thresholds()
+CLASSES = ["a", "b", "c"]
+
+
+def answers(said: list[str], sure: float = 0.9) -> Answers:
+    """Return answers that say these labels, each with the same confidence."""
+    rest = (1 - sure) / 2
+    return Answers(np.array([[sure if c == s else rest for c in CLASSES] for s in said]), CLASSES)
+
+
+def compared(truth: list[str], said: list[str], before: list[str] | None, **says: Any) -> Compared:
+    """Return a comparison on rows of these labels."""
+    known: dict[str, Any] = {
+        "same_everywhere": False,
+        "candidate_may_know": False,
+        "champion_may_know": False,
+    }
+    old = None if before is None else answers(before)
+    return Compared("d" * 64, truth, answers(said), old, **{**known, **says})
+
+
+def evidence(rows: Compared | None, **says: Any) -> Evidence:
+    """Return evidence of which only the rows, or what is said, is looked at."""
+    cost = Cost(0.01, 0.02, 5_000, 0.01)
+    known: dict[str, Any] = {
+        "candidate": None,
+        "champion": None,
+        "registered": "a" * 64,
+        "published": None,
+        "cost": cost,
+        "champion_cost": cost,
+        "served": None,
+        "contract_change": "",
+    }
+    return Evidence(rows=rows, **{**known, **says})
+
+
+def with_wrong(truth: list[str], wrong: int) -> list[str]:
+    """Return the truth with so many rows wrong, spread over it."""
+    places = set(np.linspace(0, len(truth) - 1, wrong, dtype=int).tolist()) if wrong else set()
+    return [("b" if t == "a" else "a") if i in places else t for i, t in enumerate(truth)]
+
+
+def verdicts(report: Report) -> dict[str, Verdict]:
+    """Return the verdict of each gate."""
+    return {finding.gate: finding.verdict for finding in report.findings}
+
+
+def table_of(rows: int, seed: int, noise: float = 0.0) -> Table:
+    """Return random flowers, labelled as the model of tilt 0 sees them but for some noise."""
+    rng = np.random.default_rng(seed)
+    flowers = rng.uniform(0.5, 7.5, (rows, 4)).round(2)
+    best = probabilities(flowers).argmax(axis=1)
+    flipped = rng.random(rows) < noise
+    best = np.where(flipped, rng.integers(0, 3, rows), best)
+    return Table(flowers, [LABELS[i] for i in best], list(FEATURES))
+
+
+def world_of(folder: Path, table: Table) -> World:
+    """Return a world whose models were trained on a table."""
+    world = World(folder)
+    world.work().store.records.create(f"data/{table.sha256}.csv", table.to_csv())
+    world.data = table.sha256
+    return world
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+def test_an_equal_passes_every_gate_on_two_thousand_rows(tmp_path: Path, noise: float) -> None:
+    """The same function in another file is no loss, and a sure pass."""
+    world = world_of(tmp_path, table_of(2000, 1, noise))
+    promote(world.work(), Request(world.register()))
+    report = examine_version(world.work(), world.register(seed=2))
+    assert report.verdict is Verdict.PASS, gate_table(report)
+    assert verdicts(report)["quality"] is Verdict.PASS
+
+
+def test_a_nearly_equal_passes_on_two_thousand_rows(tmp_path: Path) -> None:
+    """A few rows that fall otherwise are inside the margin."""
+    world = world_of(tmp_path, table_of(2000, 1))
+    promote(world.work(), Request(world.register()))
+    report = examine_version(world.work(), world.register(tilt=0.2))
+    assert report.verdict is Verdict.PASS, gate_table(report)
+
+
+def test_a_challenger_that_learned_nothing_fails(tmp_path: Path) -> None:
+    """Whoever gives one class to everything has lost the others, and that is evidence enough."""
+    world = world_of(tmp_path, table_of(2000, 1))
+    promote(world.work(), Request(world.register()))
+    with pytest.raises(GatesFailed, match="quality"):
+        promote(world.work(), Request(world.register(tilt=50.0)))
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=25, deadline=None)
+def test_answers_of_shuffled_labels_fail(seed: int) -> None:
+    """60 rows show that a model of shuffled labels is worse, however they fell."""
+    truth = [label for label in CLASSES for _ in range(20)]
+    said = np.random.default_rng(seed).permutation(truth).tolist()
+    found = Quality(LIMITS.quality).judge(evidence(compared(truth, said, with_wrong(truth, 2))))
+    assert found.verdict is Verdict.FAIL
+
+
+def test_twelve_rows_are_inconclusive_and_say_how_many_it_takes() -> None:
+    """Too few rows prove nothing in either direction, even if no row is lost."""
+    truth = CLASSES * 4
+    found = Quality(LIMITS.quality).judge(evidence(compared(truth, truth, truth)))
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "12 rows can show 22.1 points" in found.sentence
+    assert "are needed" in found.sentence
+
+
+def test_the_same_answers_everywhere_pass_on_any_number_of_rows() -> None:
+    """Two files of one function need no statistics."""
+    rows = compared(CLASSES, CLASSES, CLASSES, same_everywhere=True)
+    assert Quality(LIMITS.quality).judge(evidence(rows)).verdict is Verdict.PASS
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+@settings(max_examples=60, deadline=None)
+def test_more_lost_rows_never_help(first: int, second: int) -> None:
+    """The verdict gets no better when rows that were right become wrong."""
+    truth = [label for label in CLASSES for _ in range(20)]
+    order = [Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.FAIL]
+    found = [
+        order.index(
+            Quality(LIMITS.quality)
+            .judge(evidence(compared(truth, with_wrong(truth, wrong), truth)))
+            .verdict
+        )
+        for wrong in sorted((first, second))
+    ]
+    assert found == sorted(found)
+
+
+@pytest.mark.parametrize(
+    ("rows", "wrong", "verdict"),
+    [(60, 2, Verdict.PASS), (12, 0, Verdict.INCONCLUSIVE), (60, 40, Verdict.FAIL)],
+)
+def test_without_a_champion_the_floor_decides(rows: int, wrong: int, verdict: Verdict) -> None:
+    """The bound of the accuracy is held against the floor, not the accuracy itself."""
+    truth = [CLASSES[i % 3] for i in range(rows)]
+    found = Quality(LIMITS.quality).judge(evidence(compared(truth, with_wrong(truth, wrong), None)))
+    assert found.verdict is verdict
+
+
+def test_rows_that_the_candidate_may_know_never_pass() -> None:
+    """What a model may have been trained on proves nothing for it, and still something against."""
+    truth = [label for label in CLASSES for _ in range(20)]
+    good = compared(truth, truth, truth, candidate_may_know=True)
+    bad = compared(truth, with_wrong(truth, 50), truth, candidate_may_know=True)
+    gate = Quality(LIMITS.quality)
+    assert gate.judge(evidence(good)).verdict is Verdict.INCONCLUSIVE
+    assert gate.judge(evidence(bad)).verdict is Verdict.FAIL
+
+
+def test_rows_that_the_champion_may_know_never_fail_the_candidate() -> None:
+    """A champion that was trained on the rows is better on them than it is."""
+    truth = [label for label in CLASSES for _ in range(20)]
+    rows = compared(truth, with_wrong(truth, 30), truth, champion_may_know=True)
+    assert Quality(LIMITS.quality).judge(evidence(rows)).verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_class_that_is_lost_fails_recall_and_is_named() -> None:
+    """One class of three may fall while the whole looks well."""
+    truth = [label for label in CLASSES for _ in range(20)]
+    said = ["b" if label == "a" else label for label in truth]
+    found = Recall(LIMITS.recall).judge(evidence(compared(truth, said, truth)))
+    assert found.verdict is Verdict.FAIL
+    assert "a loses" in found.sentence
+
+
+def test_recall_says_what_it_could_not_have_seen() -> None:
+    """No evidence of loss is no evidence of none."""
+    truth = [label for label in CLASSES for _ in range(20)]
+    found = Recall(LIMITS.recall).judge(evidence(compared(truth, truth, truth)))
+    assert found.verdict is Verdict.PASS
+    assert "could not have been seen" in found.sentence
+
+
+def test_probabilities_that_are_too_sure_fail_calibration() -> None:
+    """The same labels with worse probabilities are a loss."""
+    truth = [CLASSES[i % 3] for i in range(600)]
+    said = with_wrong(truth, 150)
+    rows = Compared("d" * 64, truth, answers(said, 1.0), answers(said, 0.75), False, False, False)
+    assert Calibration(LIMITS.calibration).judge(evidence(rows)).verdict is Verdict.FAIL
+    same = Compared("d" * 64, truth, answers(said), answers(said), False, False, False)
+    assert Calibration(LIMITS.calibration).judge(evidence(same)).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("cost", "verdict"),
+    [
+        (Cost(0.5, 1.5, 5_000, 0.01), Verdict.PASS),  # 50 times as slow, and nobody notices
+        (Cost(5.0, 5.5, 5_000, 0.01), Verdict.FAIL),
+        (Cost(0.01, 60.0, 5_000, 0.01), Verdict.FAIL),
+        (Cost(0.01, 0.02, 50_000_000, 0.01), Verdict.FAIL),
+        (Cost(0.01, 0.02, 5_000, 9.0), Verdict.FAIL),
+    ],
+)
+def test_a_cost_is_too_high_by_ratio_and_floor_together(cost: Cost, verdict: Verdict) -> None:
+    """A ratio of microseconds is noise; a limit holds by itself."""
+    found = Budget(LIMITS.budget).judge(evidence(None, cost=cost))
+    assert found.verdict is verdict, found
+
+
+def test_features_in_another_order_are_matched_by_name(world: World) -> None:
+    """The contract changes, which has to be allowed; what is compared is the same column."""
+    promote(world.work(), Request(world.register()))
+    names = (*FEATURES[1:], FEATURES[0])
+    features = [Feature(n, "cm", 0.1, 8.0, Histogram([0.1, 8.0], [150])) for n in names]
+    number = world.register(features=features)
+    assert verdicts(examine_version(world.work(), number))["contract"] is Verdict.FAIL
+    report = examine_version(world.work(), number, "clients were told")
+    assert verdicts(report)["contract"] is Verdict.PASS
+    assert verdicts(report)["quality"] is Verdict.FAIL  # its columns were swapped under it
+
+
+def test_a_parity_that_was_missed_fails_and_nobody_may_force_it(world: World) -> None:
+    """Integrity is no matter of opinion."""
+    number = world.register(parity=Parity(0, 0, 0.0))
+    with pytest.raises(GatesFailed, match="never compared"):
+        promote(world.work(), Request(number, force="I know"))
+
+
+def test_another_file_under_the_release_name_fails_integrity(world: World) -> None:
+    """What is published is what was registered, or nothing is promoted."""
+    number = world.register()
+    world.work().store.models.create(f"iris-classifier/v{number}/model.onnx", b"other")
+    with pytest.raises(GatesFailed, match="another file is published"):
+        promote(world.work(), Request(number, force="I know"))
+
+
+def test_a_forced_promotion_says_so_in_the_ledger(world: World) -> None:
+    """Who overrules a gate gives a reason, which stands where everybody looks."""
+    promote(world.work(), Request(world.register()))
+    promote(world.work(), Request(world.register(tilt=50.0), force="a rehearsal"))
+    chain = world.work().ledger.read()
+    intent = chain.operations[-1].intent
+    assert (intent.forced, intent.accepted, intent.reason) == ("a rehearsal", "", "")
+    screen = operation_screen(world.work().store, chain, chain.operations[-1].number)
+    assert "forced: a rehearsal" in screen
+
+
+def test_a_force_that_was_not_needed_is_not_recorded(world: World) -> None:
+    """The ledger does not tell of a gate that was overruled where none was."""
+    promote(world.work(), Request(world.register(), force="to be sure"))
+    assert world.work().ledger.read().operations[-1].intent.forced == ""
+
+
+def test_the_report_counts_what_its_rows_have_judged(world: World) -> None:
+    """Rows that have judged many versions pass one by luck; the same version counts once."""
+    first, second = world.register(), world.register(tilt=0.01)
+    assert examine_version(world.work(), first).judged_before == 0
+    assert examine_version(world.work(), first).judged_before == 0
+    assert examine_version(world.work(), second).judged_before == 1
+
+
+def test_the_report_is_shown_in_mlflow(world: World) -> None:
+    """Page, JSON and a tag with verdict and digest are at the version."""
+    number = world.register()
+    report = examine_version(world.work(), number)
+    files = world.versions.attached[number]
+    assert set(files) == {"gates/local/report.json", "gates/local/report.html"}
+    tag = world.versions.version_tags[number]["iris.gates.local"]
+    verdict, _, digest = tag.rpartition(" ")
+    assert verdict == report.verdict.value
+    assert (
+        world.work().store.records.read(f"gates/{digest}.json") == files["gates/local/report.json"]
+    )
+
+
+def test_evidence_outlives_an_mlflow_that_goes_down(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The report lies in the store before MLflow is asked, and it is told that it is not there."""
+
+    def down(*_: object) -> None:
+        raise RegistryUnavailable("MLflow is down")
+
+    monkeypatch.setattr(world.versions, "attach", down)
+    examine_version(world.work(), world.register())
+    assert len(world.work().store.records.list("gates/")) == 1
+    assert any("MLflow does not show it" in words for words in world.told)
+
+
+def serve(world: World, count: int, at: dt.datetime, features: list[str] | None = None) -> None:
+    """Keep requests as a gateway does: flowers that version 1 answered."""
+    release = world.target.state.release
+    assert release is not None
+    assert release.sha256 is not None
+    rows = table_of(count, 5).rows
+    names = list(FEATURES) if features is None else features
+    answered = probabilities(rows)
+    batch = ServedBatch(
+        version="1",
+        sha256=release.sha256,
+        features=names,
+        labels=list(LABELS),
+        requests=[
+            Served(at, [row.tolist()], [p.tolist()]) for row, p in zip(rows, answered, strict=True)
+        ],
+    )
+    world.work().store.replay.create(batch_name("local", release.sha256, at), encode(batch))
+
+
+@pytest.mark.parametrize(
+    ("tilt", "count", "days", "verdict"),
+    [
+        (0.01, 200, 1, Verdict.PASS),
+        (50.0, 200, 1, Verdict.FAIL),
+        (0.01, 99, 1, Verdict.NOT_APPLICABLE),
+        (0.01, 200, 90, Verdict.INCONCLUSIVE),
+    ],
+)
+def test_what_was_served_is_sent_through_the_challenger(
+    world: World, tilt: float, count: int, days: int, verdict: Verdict
+) -> None:
+    """Changed answers are bounded; too few requests say nothing, too old ones too little."""
+    promote(world.work(), Request(world.register()))
+    serve(world, count, dt.datetime.now(dt.UTC) - dt.timedelta(days=days))
+    report = examine_version(world.work(), world.register(tilt=tilt))
+    assert verdicts(report)["replay"] is verdict, gate_table(report)
+
+
+def test_nothing_kept_is_not_applicable_and_does_not_block(world: World) -> None:
+    """Recording may be off."""
+    promote(world.work(), Request(world.register()))
+    report = examine_version(world.work(), world.register(tilt=0.01))
+    assert verdicts(report)["replay"] is Verdict.NOT_APPLICABLE
+    assert report.verdict is Verdict.PASS
+
+
+def test_damaged_batches_are_skipped_and_counted(world: World) -> None:
+    """One torn batch takes nothing from the others, whatever is in it."""
+    promote(world.work(), Request(world.register()))
+    now = dt.datetime.now(dt.UTC)
+    serve(world, 200, now)
+    serve(world, 5, now, features=["one"])
+    release = world.target.state.release
+    assert release is not None
+    assert release.sha256 is not None
+    world.work().store.replay.create(batch_name("local", release.sha256, now), b"{torn")
+    report = examine_version(world.work(), world.register(tilt=0.01))
+    (found,) = [f for f in report.findings if f.gate == "replay"]
+    assert found.verdict is Verdict.PASS
+    assert "1 damaged batches were skipped" in found.sentence
+    assert "1 batches lack features" in found.sentence
+
+
+OLD = (
+    b'{"schema": 1, "version": 2, "release": {"version": "2", "blob": "b", "sha256": null}, '
+    b'"champion": null, "head": {"number": 3, "digest": "d"}, "findings": ['
+    b'{"gate": "quality", "verdict": "pass", "sentence": "right"}]}'
+)
+
+
+def test_a_report_of_yesterday_is_read() -> None:
+    """What was written before the newer fields came stays readable, and can be shown."""
+    report = msgspec.json.decode(OLD, type=Report)
+    assert report.verdict is Verdict.PASS
+    assert report.findings == [Finding("quality", Verdict.PASS, "right")]
+    assert "quality" in gate_table(report)
+    assert "quality" in page(report, "d" * 64)
+
+
+def test_the_page_holds_no_script_and_escapes_what_it_shows(world: World) -> None:
+    """Labels come from data, and MLflow's pages show the file."""
+    number = world.register(labels=["<script>alert(1)</script>", "versicolor", "virginica"])
+    report = examine_version(world.work(), number)
+    shown = page(report, "d" * 64)
+    assert "<script" not in shown
+    assert "<svg" in shown
+    assert "http" not in shown.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_a_file_of_thresholds_holds_only_what_differs(tmp_path: Path) -> None:
+    """The others keep their defaults."""
+    file = tmp_path / "gates.toml"
+    file.write_text("[quality]\nmargin = 0.02\n")
+    found = load_thresholds(RegistrySettings(iris_gates_file=str(file)))
+    assert found.quality.margin == 0.02
+    assert found.quality.confidence == LIMITS.quality.confidence
+    assert found.watch == LIMITS.watch
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[quality]\nmargn = 0.02\n", "margn"),
+        ("[qualty]\nmargin = 0.02\n", "qualty"),
+        ('[quality]\nmargin = "a"\n', "quality.margin"),
+        ("[quality]\nmargin = 1.5\n", "quality.margin"),
+        ("quality = 3\n", "quality"),
+        ("[quality", "IRIS_GATES_FILE"),
+        ('own_gates = ["nowhere"]', "own_gates"),
+    ],
+)
+def test_a_file_of_thresholds_that_is_wrong_is_refused_by_name(
+    tmp_path: Path, text: str, named: str
+) -> None:
+    """A misspelt key is never dropped in silence."""
+    file = tmp_path / "gates.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError, match=named) as raised:
+        read_thresholds(file)
+    assert "\n" not in raised.value.message
+
+
+class Freshness:
+    """A gate of a project's own: data must be known."""
+
+    name = "freshness"
+
+    def judge(self, evidence: Evidence) -> Finding:
+        known = evidence.candidate.card.data_sha256 is not None
+        verdict = Verdict.PASS if known else Verdict.FAIL
+        return Finding(self.name, verdict, "its data is known" if known else "whose data is it?")
+
+
+class Broken(Freshness):
+    """A gate with a mistake in it."""
+
+    name = "broken"
+
+    def judge(self, evidence: Evidence) -> Finding:
+        raise KeyError("oops")
+
+
+@pytest.mark.parametrize(
+    ("gate", "verdict"),
+    [("Freshness", Verdict.PASS), ("Broken", Verdict.INCONCLUSIVE)],
+)
+def test_a_gate_of_ones_own_is_asked_with_the_others(
+    world: World, tmp_path: Path, gate: str, verdict: Verdict
+) -> None:
+    """A class named in the file; one that raises lets nothing pass, and is told."""
+    file = tmp_path / "gates.toml"
+    file.write_text(f'own_gates = ["{__name__}:{gate}"]\n')
+    work = world.work(iris_gates_file=str(file))
+    report = examine_version(work, world.register())
+    assert verdicts(report)[gate.lower()] is verdict
+    assert report.verdict is verdict
+
+
+def test_a_gate_that_cannot_be_made_is_told_before_anything_is_asked(
+    world: World, tmp_path: Path
+) -> None:
+    """A misspelt class is no gate that passes."""
+    file = tmp_path / "gates.toml"
+    file.write_text('own_gates = ["nowhere.at.all:Gate"]\n')
+    with pytest.raises(SettingsError, match=r"nowhere\.at\.all"):
+        examine_version(world.work(iris_gates_file=str(file)), world.register())
