@@ -5,6 +5,8 @@ PYTHON ?= python3
 ONCE   ?=
 COVERAGE ?=
 PYTEST ?=
+KILLS  ?= 20
+RACES  ?= 2
 
 VENV      := .venv
 INSTALLED := $(VENV)/installed
@@ -18,10 +20,10 @@ COMPILE   := $(UV) compile --quiet --universal --python-version 3.11 --generate-
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lint format lock clean
+.PHONY: help setup demo test test-faults bench lint format lock clean
 
 help: ## List what there is
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-8s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-11s %s\n", $$1, $$2}'
 
 setup: $(INSTALLED) ## Make the virtual environment in .venv; PYTHON=python3.12 names another Python
 
@@ -32,6 +34,9 @@ demo: $(INSTALLED) ## Train, promote, serve and predict; stay up until Ctrl-C, o
 test: $(INSTALLED) $(AZURITE) ## Run the tests; COVERAGE=1 tells what they reach, PYTEST="-k ledger" passes options on
 	$(VENV)/bin/pytest -n 2 --dist loadscope --no-loadscope-reorder \
 	  $(if $(COVERAGE),--cov --cov-report=term:skip-covered) $(PYTEST)
+
+test-faults: $(INSTALLED) ## Kill, stop and race promoters, for minutes; KILLS=200 RACES=20 is the whole
+	KILLS=$(KILLS) RACES=$(RACES) $(VENV)/bin/pytest tests/faults $(PYTEST)
 
 bench: $(INSTALLED) ## Measure beside peers; PEERS=mosec,echo CONNECTIONS=32,128 ROUNDS=3 narrows it
 	@$(VENV)/bin/python -m load_tests.benchmark
