@@ -75,7 +75,7 @@ def test_an_alias_that_is_written_late(arena: Arena) -> None:
 
     status = asked(arena.home, "status")
     assert status["registered"]["alias"] == int(version)
-    assert status["next"] == f"iris promote {before}"
+    assert status["next"] == "iris reconcile --to ledger"
     assert f"the alias names version {version}" in status["troubles"][0]["what"]
     iris(arena.home, *status["next"].split()[1:])
     arena.agrees(before, version)
