@@ -50,7 +50,7 @@ class Contract:
         new = evidence.candidate.card
         if evidence.champion is None:
             sentence = "nothing serves yet, so there is no contract to keep"
-            return Finding(self.name, Verdict.NOT_APPLICABLE, sentence, _contract(new))
+            return Finding(self.name, Verdict.NOT_APPLICABLE, sentence, _size(new))
         old = evidence.champion.card
         measured, wanted = _contract(new), _contract(old)
         if measured == wanted:

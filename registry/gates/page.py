@@ -43,8 +43,9 @@ def rows_told(report: Report) -> str:
     """Say which rows have judged, and how often they have before."""
     if report.rows_sha256 is None:
         return "No rows were known to judge it on."
-    others = f"{report.judged_before} other versions" if report.judged_before else "no version"
-    return f"The rows left out of data {report.rows_sha256[:12]}… have judged {others} before."
+    count = report.judged_before
+    others = "no other version" if not count else f"{count} other version{'s' if count > 1 else ''}"
+    return f"The rows left out of data {report.rows_sha256[:12]}… have judged {others}."
 
 
 def _section(finding: Finding) -> str:

@@ -156,13 +156,17 @@ class Calibration:
         least = -2.0 if paired else 0.0
         low, high = mean_bounds(score, least, 2.0, self.limits.confidence)
         what = "change of the Brier score" if paired else "Brier score"
-        measured = f"{what} {score.mean():+.3f}, from {low:+.3f} to {high:+.3f}"
+        sign = "+" if paired else ""
+        measured = f"{what} {score.mean():{sign}.3f}, from {low:{sign}.3f} to {high:{sign}.3f}"
         wanted = f"no evidence of more than {limit:g}"
         if low > limit:
             verdict, sentence = Verdict.FAIL, f"evidence of loss: the {what} is {low:.3f} at least"
         else:
             verdict = Verdict.PASS
-            total, seen = len(rows.labels), _least_mean_seen(len(rows.labels), limit, self.limits)
+            total, seen = (
+                len(rows.labels),
+                _least_mean_seen(len(rows.labels), least, limit, self.limits),
+            )
             sentence = (
                 f"no evidence of loss; a {what} under {seen:.2f} could not have been seen on "
                 f"{total} rows"
@@ -172,12 +176,12 @@ class Calibration:
         return _unsure_if_known(found, rows)
 
 
-def _least_mean_seen(rows: int, limit: float, limits: CalibrationLimits) -> float:
+def _least_mean_seen(rows: int, least: float, limit: float, limits: CalibrationLimits) -> float:
     """Return the smallest rise that would fail, if every row had the same: the best of cases."""
     low, high = limit, 2.0
     for _ in range(12):
         middle = (low + high) / 2
-        bound = mean_bounds(np.full(rows, middle), -2.0, 2.0, limits.confidence)[0]
+        bound = mean_bounds(np.full(rows, middle), least, 2.0, limits.confidence)[0]
         low, high = (low, middle) if bound > limit else (middle, high)
     return high
 
