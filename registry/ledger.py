@@ -21,7 +21,7 @@ from pathlib import Path
 import msgspec
 
 from artifacts.digests import sha256_hex
-from artifacts.errors import BlobConflict
+from artifacts.errors import BlobConflict, BlobNotFound
 from artifacts.files import write_whole
 from artifacts.store import BlobStore
 from registry.chain import Chain
@@ -163,7 +163,10 @@ class Ledger:
             return list(readers.map(self._blobs.read, names))
 
     def _moved(self, number: int) -> LedgerMoved:
-        by = decode(self._blobs.read(self._name(number))).by
+        try:
+            by = str(decode(self._blobs.read(self._name(number))).by)
+        except (BlobNotFound, ValueError):  # whatever it is, it is not ours
+            by = "somebody else"
         return LedgerMoved(
             f"{by} was first: record {number} of the ledger is his",
             hint="look at iris history, then begin again",

@@ -273,11 +273,14 @@ class RunningOperation:
     def leave_to_hand(self, error: TakenOverByHand) -> None:
         """Record that what serves was changed by hand; the ledger goes on from what served before.
 
+        An alias that may have moved is left to `iris recover`.
+
         Args:
             error: says what was found.
         """
         serving = self.chain.serving
-        self.end(Result.TAKEN_OVER_BY_HAND, serving, AliasState.UNTOUCHED, error.message)
+        alias = AliasState.PENDING if self.alias_may_have_moved() else AliasState.UNTOUCHED
+        self.end(Result.TAKEN_OVER_BY_HAND, serving, alias, error.message)
 
     def serving_now(self) -> TargetState:
         """Return the target's state after writing our stamp into it, so that older ones fail.

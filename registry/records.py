@@ -83,6 +83,17 @@ class Intent(_Body, frozen=True, kw_only=True, tag="intent"):
     """Why it goes on although a gate could not say yes."""
     contract_change: str = ""
     """Why clients may see another contract."""
+
+    @property
+    def why(self) -> str:
+        """Every reason that was given, in one line."""
+        given = {
+            "": self.reason,
+            "forced: ": self.forced,
+            "accepted as inconclusive: ": self.accepted,
+            "the contract may change: ": self.contract_change,
+        }
+        return "; ".join(label + reason for label, reason in given.items() if reason)
     watch_s: float = 0.0
     """How long the release is watched before the alias names it, in seconds."""
 

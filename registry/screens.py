@@ -107,7 +107,7 @@ def _told(operation: Operation) -> list[str]:
     intent, by, outcome = operation.intent, operation.record.by, operation.outcome
     vouched = "" if by.verified else ", by a name that nobody vouches for"
     lines = [f"by a {intent.operation} of {by}{vouched}: iris history {operation.number}"]
-    lines += [f"because: {intent.reason}"] if intent.reason else ["no reason was given"]
+    lines += [f"because: {intent.why}"] if intent.why else ["no reason was given"]
     lines += [outcome.watched] if outcome and outcome.watched else []
     return lines
 
@@ -127,7 +127,7 @@ def _row(operation: Operation) -> list[str]:
         _version(intent.to),
         _ended(operation),
         operation.record.by.name,
-        intent.reason,
+        intent.why,
     ]
 
 
@@ -150,8 +150,8 @@ def _sentence(body: Body) -> str:
         case Genesis():
             return f"the ledger {body.ledger} of {body.target} begins"
         case Intent():
-            way = f"from {body.origin or 'nothing'} to {body.to}"
-            return f"{body.operation} {way}{_overruled(body)}"
+            why = f": {body.why}" if body.why else ""
+            return f"{body.operation} from {body.origin or 'nothing'} to {body.to}{why}"
         case Step():
             return f"next: {body.effect}"
         case Takeover():
@@ -162,16 +162,6 @@ def _sentence(body: Body) -> str:
             return f"ended, {body.result}; alias {body.alias}{why}{watched}"
         case _:
             return "the alias, which was pending, has been moved"
-
-
-def _overruled(intent: Intent) -> str:
-    """Say what a person took upon himself."""
-    parts = {
-        "forced": intent.forced,
-        "accepted as inconclusive": intent.accepted,
-        "the contract may change": intent.contract_change,
-    }
-    return "".join(f"; {what}: {why}" for what, why in parts.items() if why)
 
 
 def _evidence(store: Store, digest: str) -> str:

@@ -68,7 +68,7 @@ def gather_status(settings: RegistrySettings) -> Status:
         release=chain.serving,
         since=last.ended.at if last and last.ended else None,
         by=str(last.record.by) if last else None,
-        reason=last.intent.reason if last else None,
+        reason=last.intent.why if last else None,
         registered=registered,
         instances=state.instances if state else [],
         troubles=troubles,

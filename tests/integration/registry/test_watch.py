@@ -19,7 +19,7 @@ from tests.integration.registry.register import register
 from tests.integration.serving.processes import Supervisor, free_port, until
 from tests.support.model_files import failing_graph, model_file, slow_graph
 
-ANYWAY = ("--accept-inconclusive", "a test")
+ANYWAY = ("--accept-inconclusive", "a test", "--force", "a test")
 
 
 @pytest.fixture(scope="module")
