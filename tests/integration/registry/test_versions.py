@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
+from mlflow.artifacts import download_artifacts
 
 from registry.errors import RegistryUnavailable, VersionUnfit
 from registry.settings import RegistrySettings
@@ -36,6 +37,19 @@ def test_an_alias_of_a_version_that_was_deleted_is_told(versions: Versions) -> N
     with pytest.raises(VersionUnfit, match="deleted"):
         versions.move_alias("champion", 9)
     assert versions.alias("champion") == 1
+
+
+def test_a_report_is_shown_at_its_version(home: Path, versions: Versions) -> None:
+    """Files among the run's artifacts, a tag at the version; both may be repeated."""
+    candidate = versions.candidate(1)
+    for page in (b"<p>old", b"<p>new"):
+        versions.attach(candidate, "gates/local", {"report.html": page}, {"iris.gates.local": "p"})
+    assert versions.candidate(1).tags["iris.gates.local"] == "p"
+    folder = download_artifacts(
+        artifact_uri=f"runs:/{candidate.run_id}/gates/local",
+        tracking_uri=f"sqlite:///{home}/mlflow.db",
+    )
+    assert (Path(folder) / "report.html").read_bytes() == b"<p>new"
 
 
 @pytest.mark.parametrize("kind", ["garbage", "folder"])

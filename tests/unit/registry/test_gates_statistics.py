@@ -26,12 +26,11 @@ def test_sixty_rows_without_a_loss_bound_it_at_4_9_points() -> None:
     assert loss_bounds(0, 0, 60, 0.95)[1] == pytest.approx(1 - 0.05 ** (1 / 60), abs=1e-5)
 
 
-def test_tangos_own_example() -> None:
-    """Tango 1998, table of crossed counts: his 95 % interval of the difference, by the score."""
-    # 44 pairs, 12 differ one way and 14 the other; the score is z at the interval's ends.
-    high = 0.1818
-    assert float(tango_score(12, 14, 44, 0.0)) == pytest.approx(-2 / np.sqrt(26))
-    assert float(tango_score(12, 14, 44, high)) < -1.645
+def test_the_score_of_no_loss_is_that_of_mcnemar() -> None:
+    """Where no loss is supposed, only the rows on which the models differ count."""
+    for lost, won in ((12, 14), (5, 0), (0, 3)):
+        expected = (lost - won) / np.sqrt(lost + won)
+        assert float(tango_score(lost, won, 44, 0.0)) == pytest.approx(expected)
 
 
 @given(COUNTS)
