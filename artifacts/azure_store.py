@@ -14,7 +14,7 @@ The service's rules that this relies on are those of Put Blob with `If-None-Matc
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -107,6 +107,10 @@ class AzureBlobStore(BlobStore):
                 return self._container.download_blob(name).readall()
             except ResourceNotFoundError:
                 raise BlobNotFound(f"there is no blob {self.address(name)}") from None
+
+    def _delete(self, name: str) -> None:
+        with _reported("delete", self.address(name)), suppress(ResourceNotFoundError):
+            self._container.delete_blob(name)
 
 
 def _sign_in(account: str) -> BlobServiceClient:

@@ -7,7 +7,7 @@ Temporary names begin with a dot, which no blob's name may.
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from artifacts.errors import BlobNotFound, StoreUnavailable
@@ -70,6 +70,12 @@ class FileBlobStore(BlobStore):
                 return path.read_bytes()
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 raise BlobNotFound(f"there is no blob {path}") from None
+
+    def _delete(self, name: str) -> None:
+        path = self._root / name
+        absent = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+        with _reported("delete", path), suppress(*absent):
+            path.unlink()
 
 
 def _raise_unless_gone(error: OSError) -> None:

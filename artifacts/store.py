@@ -31,7 +31,7 @@ _LONGEST_NAME = 512
 class BlobStore(ABC):
     """One part of the store: names such as `iris-classifier/v1/model.onnx`, and bytes under them.
 
-    A reader sees a blob whole or not at all. Back ends fill in the four methods that begin with
+    A reader sees a blob whole or not at all. Back ends fill in the methods that begin with
     an underscore; names have been checked before they are called.
     """
 
@@ -81,6 +81,15 @@ class BlobStore(ABC):
         """
         return self._read(check_name(name))
 
+    def delete(self, name: str) -> None:
+        """Make sure that nothing lies under `name`; where nothing does, that is fine.
+
+        Raises:
+            InvalidBlobName: see `check_name`.
+            StoreUnavailable: the store did not answer; what lies there may have stayed.
+        """
+        self._delete(check_name(name))
+
     @abstractmethod
     def list(self, prefix: str = "") -> list[str]:
         """Return the names that begin with `prefix`, in order of their characters.
@@ -102,6 +111,10 @@ class BlobStore(ABC):
 
     @abstractmethod
     def _read(self, name: str) -> bytes: ...
+
+    @abstractmethod
+    def _delete(self, name: str) -> None:
+        """Delete what lies there, if anything does."""
 
     def _holds(self, name: str, data: bytes) -> bool:
         try:

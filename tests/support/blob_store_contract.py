@@ -105,6 +105,24 @@ class BlobStoreContract(ABC):
         assert blobs.read(NAME) == b"two"
         assert blobs.list() == [NAME]
 
+    def test_what_is_deleted_is_gone(self, blobs: BlobStore) -> None:
+        """Nothing is read or listed under the name any more, and it is free again."""
+        blobs.create(NAME, b"one")
+        blobs.create(OTHER_NAME, b"other")
+        blobs.delete(NAME)
+        with pytest.raises(BlobNotFound):
+            blobs.read(NAME)
+        assert blobs.list() == [OTHER_NAME]
+        assert blobs.create(NAME, b"two")
+
+    def test_to_delete_what_is_not_there_is_fine(self, blobs: BlobStore) -> None:
+        """Several that delete what is too old are not in each other's way; a folder is no blob."""
+        blobs.delete(NAME)
+        blobs.create(NAME, b"one")
+        blobs.delete("iris-classifier/v1")
+        blobs.delete(NAME + "/below")
+        assert blobs.list() == [NAME]
+
     def test_names_are_listed_in_order(self, blobs: BlobStore) -> None:
         """The order is that of the characters, whatever the order of writing and the folders."""
         names = ["b/2", "a/10", "b.0", "a/9", "C/1", "b-0", "b/1/1"]
@@ -144,6 +162,8 @@ class BlobStoreContract(ABC):
             blobs.replace(name, b"one")
         with pytest.raises(InvalidBlobName):
             blobs.read(name)
+        with pytest.raises(InvalidBlobName):
+            blobs.delete(name)
         assert blobs.list() == []
 
     @settings(

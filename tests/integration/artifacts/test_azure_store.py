@@ -104,9 +104,15 @@ def test_a_write_to_a_missing_container_says_what_is_missing(account: Account) -
 
 
 def test_an_account_that_cannot_be_reached_is_named(account: Account) -> None:
-    """Reading, writing and listing tell which address did not answer, and what to check."""
+    """Reading, writing, deleting and listing tell which address did not answer, and what to check."""
     blobs = models(account.through(free_port()), **AT_ONCE)
-    for use in (lambda: blobs.read(NAME), lambda: blobs.create(NAME, b"one"), blobs.list):
+    uses: list[Callable[[], object]] = [
+        lambda: blobs.read(NAME),
+        lambda: blobs.create(NAME, b"one"),
+        lambda: blobs.delete(NAME),
+        blobs.list,
+    ]
+    for use in uses:
         with pytest.raises(StoreUnavailable, match=rf"(?s){account.name}/models.*can be reached"):
             use()
 
