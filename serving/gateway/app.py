@@ -15,7 +15,9 @@ from serving.gateway.coalescing import Coalescer, Question
 from serving.gateway.http_server import Request
 from serving.gateway.instances import Instances
 from serving.gateway.keys import ApiKeys
-from serving.gateway.models import Answered
+from serving.gateway.metrics import CONTENT_TYPE as METRICS_TYPE
+from serving.gateway.metrics import Metrics
+from serving.gateway.models import Answered, ReleaseId
 from serving.gateway.problems import (
     INTERNAL_ERROR,
     INVALID_HEADER,
@@ -35,29 +37,47 @@ _is_traceparent = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2
 _is_milliseconds = re.compile(rb"[1-9][0-9]{0,8}").fullmatch
 
 JSON = "content-type: application/json\r\n"
+METRICS = f"content-type: {METRICS_TYPE}\r\n"
 HTML = "content-type: text/html; charset=utf-8\r\n"
 
 
 class Exchange:
     """A request on its way to its response, in whose headers its id and the version stand."""
 
-    __slots__ = ("_instances", "_request", "id")
+    __slots__ = ("_began", "_instances", "_metrics", "_request", "_synthetic", "id")
 
     def __init__(self, request: Request, request_id: str, instances: Instances) -> None:
         self._request = request
         self._instances = instances
         self.id = request_id
+        self._metrics: Metrics | None = None
+        self._began = 0.0
+        self._synthetic = False
+
+    def count_in(self, metrics: Metrics, began: float, *, synthetic: bool) -> None:
+        """Let the response be counted; `began` is when the request was whole."""
+        self._metrics = metrics
+        self._began = began
+        self._synthetic = synthetic
 
     @property
     def gone(self) -> bool:
         """Whether the client has left."""
         return self._request.gone
 
-    def reply(self, body: bytes, headers: str = JSON, status: int = 200, version: str = "") -> None:
-        """Send the response. `version` is what answered, where a model did."""
-        version = version or self._instances.version
-        named = f"x-model-version: {version}\r\n" if version else ""
+    def reply(
+        self,
+        body: bytes,
+        headers: str = JSON,
+        status: int = 200,
+        release: ReleaseId | None = None,
+    ) -> None:
+        """Send the response. `release` is what answered, where a model did."""
+        release = release or self._instances.release
+        named = f"x-model-version: {release.version}\r\n" if release.version else ""
         self._request.respond(status, f"{headers}x-request-id: {self.id}\r\n{named}", body)
+        if self._metrics is not None:
+            self._metrics.count(release, status, self._began, synthetic=self._synthetic)
 
     def refuse(self, problem: Problem) -> None:
         """Send a problem as the response."""
@@ -71,10 +91,14 @@ class Exchange:
         self.refuse(Problem(INTERNAL_ERROR, "This is a defect of the gateway; its log has more."))
 
 
+Record = Callable[[Answered, list[Row]], None]
+"""Is told each answer that a real client got, and to which rows; see `recording`."""
+
+
 class Prediction(Question):
     """A request for a prediction, while it waits."""
 
-    __slots__ = ("_exchange",)
+    __slots__ = ("_exchange", "record")
 
     def __init__(
         self,
@@ -86,6 +110,7 @@ class Prediction(Question):
     ) -> None:
         super().__init__(rows, features, deadline, traceparent)
         self._exchange = exchange
+        self.record: Record | None = None
 
     @property
     def gone(self) -> bool:
@@ -100,7 +125,9 @@ class Prediction(Question):
         except Exception:  # noqa: BLE001  it is logged there
             self._exchange.fail()
         else:
-            self._exchange.reply(body, version=model.id.version)
+            self._exchange.reply(body, release=model.release)
+            if self.record is not None:
+                self.record(answered, self.rows)
 
     def failed(self, problem: Problem) -> None:
         """Respond with the reason."""
@@ -113,9 +140,17 @@ Handler = Callable[[Request, Exchange], None]
 class App:
     """The application that the server runs."""
 
-    def __init__(self, settings: GatewaySettings, instances: Instances, keys: ApiKeys) -> None:
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        instances: Instances,
+        keys: ApiKeys,
+        record: Record | None = None,
+    ) -> None:
+        """Take what it works with; without `record` nothing of what is served is kept."""
         self._instances = instances
         self._keys = keys
+        self._record = record
         self._coalescer = Coalescer(
             instances.predict,
             places=lambda: settings.gateway_calls_in_flight * max(1, len(instances.ready)),
@@ -125,6 +160,7 @@ class App:
         self._max_rows = settings.gateway_max_rows
         self._timeout_ms = settings.gateway_request_timeout_ms
         self._time = asyncio.get_running_loop().time
+        self._metrics = Metrics(self._time)
         self._openapi = openapi.document()
         self._request_ids = (f"{run}-{n:06x}" for run in [secrets.token_hex(8)] for n in count())
         self._routes: dict[bytes, dict[bytes, Handler]] = {
@@ -133,6 +169,8 @@ class App:
             b"/health/live": {b"GET": self._live},
             b"/health/ready": {b"GET": self._ready},
             b"/health/started": {b"GET": self._started},
+            b"/metrics": {b"GET": self._counters},
+            b"/actuator/prometheus": {b"GET": self._counters},
             b"/openapi.json": {b"GET": self._document},
             b"/docs": {b"GET": self._docs},
             **{path.encode(): {b"GET": self._docs_file} for path in docs_page.FILES},
@@ -167,19 +205,24 @@ class App:
 
     def _predict(self, request: Request, exchange: Exchange) -> None:
         headers = request.headers
+        now = self._time()
+        synthetic = headers.get(b"x-iris-synthetic") == b"1"
+        exchange.count_in(self._metrics, now, synthetic=synthetic)
         self._keys.check(headers.get(b"authorization"))
         content_type = headers.get(b"content-type", b"")
         if content_type != b"application/json":
             _check_content_type(content_type)
         if headers.get(b"content-encoding", b"identity").lower() != b"identity":
             raise Problem(WRONG_CONTENT_TYPE, "Send the body as it is, without `Content-Encoding`.")
-        now = self._time()
         deadline = now + self._timeout_s(headers.get(b"request-timeout-ms"))
         features = self._instances.model.features
         rows = rows_of(request.body, features, self._max_rows)
         trace = headers.get(b"traceparent")
         traceparent = trace.decode() if trace and _is_traceparent(trace) else None
-        self._coalescer.ask(Prediction(exchange, rows, features, deadline, traceparent), now)
+        asked = Prediction(exchange, rows, features, deadline, traceparent)
+        if not synthetic:
+            asked.record = self._record
+        self._coalescer.ask(asked, now)
 
     def _timeout_s(self, given: bytes | None) -> float:
         """Return how long the client waits: the setting is the default, and the most."""
@@ -193,7 +236,7 @@ class App:
     def _model(self, request: Request, exchange: Exchange) -> None:
         self._keys.check(request.headers.get(b"authorization"))
         model = self._instances.model
-        exchange.reply(model.raw, version=model.id.version)
+        exchange.reply(model.raw, release=model.release)
 
     def _live(self, _: Request, exchange: Exchange) -> None:
         exchange.reply(msgspec.json.encode(Live()))
@@ -212,6 +255,9 @@ class App:
         )
         headers = JSON if ready else f"{JSON}retry-after: 1\r\n"
         exchange.reply(msgspec.json.encode(state), headers, 200 if ready else 503)
+
+    def _counters(self, _: Request, exchange: Exchange) -> None:
+        exchange.reply(self._metrics.text(self._instances.release), METRICS)
 
     def _document(self, _: Request, exchange: Exchange) -> None:
         exchange.reply(self._openapi)

@@ -25,7 +25,7 @@ from serving.gateway.inference import (
     InferenceUnreachable,
 )
 from serving.gateway.instance import LOOK_S, Instance
-from serving.gateway.models import Answered, ServedModel
+from serving.gateway.models import NO_RELEASE, Answered, ReleaseId, ServedModel
 from serving.gateway.problems import (
     DEADLINE_EXCEEDED,
     INFERENCE_FAILED,
@@ -119,9 +119,9 @@ class Instances:
         return self._model
 
     @property
-    def version(self) -> str:
-        """The version of that release; empty where there is none."""
-        return self._model.id.version if self._model else ""
+    def release(self) -> ReleaseId:
+        """That release, or `NO_RELEASE`."""
+        return self._model.release if self._model else NO_RELEASE
 
     def _note(self) -> None:
         """Find anew what every request asks for, as an instance or the list has changed."""

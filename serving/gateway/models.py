@@ -23,6 +23,9 @@ class ReleaseId(NamedTuple):
     sha256: str
 
 
+NO_RELEASE = ReleaseId("", "")
+
+
 class ServedModel:
     """The release that an instance serves, in the shapes that the hot path wants."""
 

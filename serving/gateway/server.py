@@ -8,10 +8,12 @@ import resource
 import signal
 
 from artifacts.errors import IrisError
+from artifacts.store import open_store
 from serving.gateway.app import App
 from serving.gateway.http_server import HttpServer, Limits
 from serving.gateway.instances import Instances
 from serving.gateway.keys import ApiKeys
+from serving.gateway.recording import Recorder
 from serving.gateway.settings import GatewaySettings
 
 FILES = (65_536, 10_240)  # the most that are wanted; what macOS allows, whatever it says
@@ -32,12 +34,18 @@ async def run(settings: GatewaySettings) -> None:
     """
     keys = ApiKeys.from_file(settings.gateway_api_keys_file)
     instances = Instances(settings.inference_urls, settings.gateway_instances)
+    recorder = _recorder(settings)
     stop = _stop_on_signals()
-    server = HttpServer(App(settings, instances, keys), _limits(settings))
+    record = recorder.record if recorder else None
+    server = HttpServer(App(settings, instances, keys, record), _limits(settings))
     await _start(server, settings.gateway_host, settings.gateway_port)
     gc.collect()
     gc.freeze()  # what is there now stays, and need not be looked at for garbage
     log.info("listening at http://%s:%d", settings.gateway_host, settings.gateway_port)
+    if recorder is not None:
+        recorder.start()
+    elif settings.gateway_record_share:
+        log.info("nothing that is served is recorded, as IRIS_STORE is not set")
     watching = asyncio.create_task(instances.watch())
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -46,7 +54,22 @@ async def run(settings: GatewaySettings) -> None:
     await asyncio.wait({watching})
     if not watching.cancelled():
         watching.result()  # raises what ended it
+    if recorder is not None:
+        recorder.stop()
     log.info("stopped; every request that had begun was answered")
+
+
+def _recorder(settings: GatewaySettings) -> Recorder | None:
+    """Return what records; None where that is switched off, or there is no place for it.
+
+    Raises:
+        IrisError: the store's address is none.
+    """
+    share = settings.gateway_record_share
+    if not share or not settings.iris_store:
+        return None
+    blobs = open_store(settings.iris_store).replay
+    return Recorder(blobs, settings.iris_env, share, settings.gateway_record_batches)
 
 
 def _limits(settings: GatewaySettings) -> Limits:

@@ -4,9 +4,10 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from artifacts.settings import Port, Settings
+from artifacts.settings import EnvironmentName, Port, Settings
 
 Count = Annotated[int, Meta(ge=1)]
+Share = Annotated[float, Meta(ge=0, le=1)]
 
 
 class GatewaySettings(Settings, frozen=True, kw_only=True):
@@ -37,6 +38,14 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     """The most calls at a time to one inference instance."""
     gateway_queue_rows: Count = 32_768
     """The most rows that wait for a call. What comes on top is refused at once."""
+    gateway_record_share: Share = 0.01
+    """The share of the answered requests that is recorded in the store; 0 switches that off."""
+    gateway_record_batches: Count = 50
+    """The most batches of records, of a thousand rows each, that are kept of a release."""
+    iris_store: str = ""
+    """The store that the record goes to. Empty: nothing is recorded."""
+    iris_env: EnvironmentName = "local"
+    """The environment under whose name it lies there."""
 
     @property
     def inference_urls(self) -> list[str]:

@@ -1,11 +1,12 @@
 """The gateway process, which is kept alive."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import httpx
 
-from serving.supervisor.child import CannotStart, Child
+from artifacts.settings import HomeSettings
+from serving.supervisor.child import CannotStart, Child, sign_in
 from serving.supervisor.home import Home
 from serving.supervisor.rules import failures_after_death, pause
 from serving.supervisor.waiting import until
@@ -14,16 +15,34 @@ from serving.supervisor.waiting import until
 TAKE_OVER_S = 15.0
 
 
+def recording(settings: HomeSettings, share: float) -> dict[str, str]:
+    """Return what a gateway needs to record what it serves.
+
+    Where nothing is recorded that is nothing: then it can't tell how to sign in to the store.
+    """
+    if not share:
+        return {}
+    return {**sign_in(), "IRIS_STORE": settings.store_uri, "IRIS_ENV": settings.iris_env}
+
+
 class Gateway:
     """The child that clients talk to, at `url`."""
 
-    def __init__(self, home: Home, address: tuple[str, int], client: httpx.AsyncClient) -> None:
+    def __init__(
+        self,
+        home: Home,
+        address: tuple[str, int],
+        client: httpx.AsyncClient,
+        recording: Mapping[str, str],
+    ) -> None:
+        """Take host and port to listen on, and the variables that `recording` returns."""
         host, port = address
         self.url = f"http://{host}:{port}"
         self._environ = {
             "GATEWAY_HOST": host,
             "GATEWAY_PORT": str(port),
             "GATEWAY_INSTANCES": str(home.instances),
+            **recording,
         }
         self._home = home
         self._client = client

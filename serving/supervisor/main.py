@@ -12,10 +12,11 @@ import uvicorn
 from starlette.applications import Starlette
 
 from artifacts.settings import load
+from artifacts.store import open_store
 from serving.gateway.keys import ApiKeys
 from serving.gateway.settings import GatewaySettings
 from serving.supervisor.control import control_app
-from serving.supervisor.gateway import Gateway
+from serving.supervisor.gateway import Gateway, recording
 from serving.supervisor.home import Home
 from serving.supervisor.inference import Launcher
 from serving.supervisor.leftovers import end_leftovers
@@ -45,7 +46,7 @@ def run(
         IrisError: the folder, a port or the state can't be had; nothing was started then.
     """
     if with_gateway:
-        _check_gateway_settings()
+        _check_gateway_settings(settings)
     home = Home(settings.home)
     home.prepare()
     with home.locked(say if patient else None):
@@ -55,9 +56,12 @@ def run(
             asyncio.run(_serve(home, settings, ports, with_gateway=with_gateway, say=say))
 
 
-def _check_gateway_settings() -> None:
+def _check_gateway_settings(settings: SupervisorSettings) -> None:
     """Stop here for what would stop the gateway each time that it is started."""
-    ApiKeys.from_file(load(GatewaySettings).gateway_api_keys_file)
+    given = load(GatewaySettings)
+    ApiKeys.from_file(given.gateway_api_keys_file)
+    if given.gateway_record_share:
+        open_store(settings.store_uri)
 
 
 async def _serve(
@@ -82,7 +86,8 @@ def _gateway(
 ) -> Gateway:
     host = settings.gateway_host
     port = ports.choose("GATEWAY_PORT", host, settings.gateway_port, GATEWAY_PORT)
-    return Gateway(home, (host, port), client)
+    share = load(GatewaySettings).gateway_record_share
+    return Gateway(home, (host, port), client, recording(settings, share))
 
 
 @asynccontextmanager

@@ -104,7 +104,7 @@ def test_a_write_to_a_missing_container_says_what_is_missing(account: Account) -
 
 
 def test_an_account_that_cannot_be_reached_is_named(account: Account) -> None:
-    """Reading, writing, deleting and listing tell which address did not answer, and what to check."""
+    """Whatever is done tells which address did not answer, and what to check."""
     blobs = models(account.through(free_port()), **AT_ONCE)
     uses: list[Callable[[], object]] = [
         lambda: blobs.read(NAME),

@@ -7,8 +7,10 @@ import httpx
 import pytest
 
 from artifacts.release import registry_release
+from artifacts.settings import HomeSettings
 from serving.supervisor import inference
 from serving.supervisor.child import Child
+from serving.supervisor.gateway import recording
 from serving.supervisor.home import Home
 from serving.supervisor.inference import Launcher
 from serving.supervisor.ports import Ports
@@ -35,7 +37,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
 def test_those_who_serve_are_given_no_secret(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A gateway that is broken into can't tell how to sign in to the store, or to MLflow."""
+    """What is started without more can't tell how to sign in to the store, or to MLflow."""
     (tmp_path / "tell.py").write_text("import os\nprint(*sorted(os.environ), sep='\\n')\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("GATEWAY_MAX_ROWS", "7")
@@ -47,6 +49,15 @@ def test_those_who_serve_are_given_no_secret(
     known = set((home.logs / "tell.log").read_text().splitlines())
     assert known & SECRETS.keys() == set()
     assert {"PATH", "GATEWAY_MAX_ROWS", "GATEWAY_PORT"} <= known
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01])
+def test_a_gateway_is_told_how_to_sign_in_only_to_record(home: Home, share: float) -> None:
+    """One that records nothing needs no store; none is told of MLflow or of the control."""
+    given = recording(HomeSettings(iris_store="azure://account", iris_env="dev"), share)
+    signs_in = {name: SECRETS[name] for name in SECRETS if name.startswith(("AZURE", "IDENTITY"))}
+    expected = {**signs_in, "IRIS_STORE": "azure://account", "IRIS_ENV": "dev"}
+    assert given == (expected if share else {})
 
 
 def test_only_the_download_is_told_how_to_sign_in(

@@ -1,0 +1,197 @@
+"""What was really served, sampled, as batches in the store for the replay gate.
+
+Requests are picked at random, so a record is what clients send and not what one of them repeats.
+The event loop only keeps what was picked; a thread writes it. A batch is written again as it grows,
+so little is lost with the process, and few requests make few batches. Memory is bounded, and so is
+the number of batches of a release, whichever gateway wrote them. A store that is down or slow costs
+records and never a request.
+"""
+
+import datetime as dt
+import logging
+import random
+import threading
+from collections.abc import Callable
+from math import log1p
+
+from artifacts.errors import IrisError
+from artifacts.replay import Served, ServedBatch, batch_name, batch_prefix, encode
+from artifacts.store import BlobStore
+from serving.gateway.models import Answered, ServedModel
+from serving.gateway.schema import Row
+
+BATCH_ROWS = 1000  # a request with more of them is a batch of its own
+BATCHES_HELD = 8  # in memory: those that grow, one a release, and those that wait to be written
+WRITE_S = 5.0  # how late a record may be written, where no batch is full before
+STOP_S = 5.0  # how long the end may wait for the store
+_LONGEST_GAP = 1e15
+
+log = logging.getLogger(__name__)
+
+
+class _Batch:
+    """Requests that one release answered, on their way to one blob."""
+
+    def __init__(self, name: str, model: ServedModel) -> None:
+        self.name = name
+        self.model = model
+        self.requests: list[Served] = []
+        self.rows = 0
+        self.written = 0
+        """How many of the requests are in the store already."""
+        self.full = False
+
+    def encoded(self, requests: list[Served]) -> bytes:
+        """Return the blob that holds these."""
+        model = self.model
+        return encode(
+            ServedBatch(
+                version=model.id.version,
+                sha256=model.id.sha256,
+                features=list(model.features),
+                labels=model.labels,
+                requests=requests,
+            )
+        )
+
+
+class Recorder:
+    """The record of one gateway. `record` is the event loop's, `write` the thread's."""
+
+    def __init__(
+        self,
+        blobs: BlobStore,
+        environment: str,
+        share: float,
+        batches: int,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """Set up a record that nothing is written to yet.
+
+        Args:
+            blobs: the store's part for it.
+            environment: under whose name it lies there.
+            share: of the requests that is recorded, above 0 and at most 1.
+            batches: the most that are kept of a release.
+            chance: gives numbers from 0 to 1, 1 excluded.
+        """
+        self._blobs = blobs
+        self._environment = environment
+        self._share = share
+        self._kept = batches
+        self._chance = chance
+        self._passed_over = gap(share, chance())
+        self._held: list[_Batch] = []
+        self._lost = 0
+        self._complained = False
+        self._lock = threading.Lock()  # held for moments, never while the store is asked
+        self._due = threading.Event()
+        self._stopping = False
+        # A daemon, so that a store that hangs can't keep the process from its end.
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write what is recorded."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what is left, within `STOP_S`."""
+        self._stopping = True
+        self._due.set()
+        self._thread.join(STOP_S)
+        left = sum(len(batch.requests) - batch.written for batch in self._held)
+        if left or self._lost:
+            log.warning("%d records of what was served are lost", left + self._lost)
+
+    def record(self, answered: Answered, rows: list[Row]) -> None:
+        """Keep a request that was answered, if it is its turn."""
+        self._passed_over -= 1
+        if self._passed_over < 0:
+            self._passed_over = gap(self._share, self._chance())
+            self._keep(answered, rows)
+
+    def _keep(self, answered: Answered, rows: list[Row]) -> None:
+        at = dt.datetime.now(dt.UTC)
+        probabilities = [list(given) for given in answered.probabilities]
+        with self._lock:
+            batch = self._batch(answered.model, len(rows), at)
+            if batch is None:
+                self._lost += 1
+                return
+            batch.requests.append(Served(at, rows, probabilities))
+            batch.rows += len(rows)
+            batch.full = batch.rows >= BATCH_ROWS
+        if batch.full:
+            self._due.set()
+
+    def _batch(self, model: ServedModel, rows: int, at: dt.datetime) -> _Batch | None:
+        """Return the batch that the rows go to; None where there is no room for another one."""
+        growing = (b for b in self._held if not b.full and b.model.release == model.release)
+        if (batch := next(growing, None)) is not None:
+            if batch.rows + rows <= BATCH_ROWS:
+                return batch
+            batch.full = True
+        if len(self._held) >= BATCHES_HELD:
+            # Of a release that no longer answers, as a rule; what is in the store stays there.
+            idle = next((b for b in self._held if b.written == len(b.requests)), None)
+            if idle is None:
+                return None
+            self._held.remove(idle)
+        batch = _Batch(batch_name(self._environment, model.id.sha256, at), model)
+        self._held.append(batch)
+        return batch
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._due.wait(WRITE_S)
+            self._due.clear()
+            self.write()
+
+    def write(self) -> None:
+        """Write what is not in the store yet; where that fails, it is tried again next time."""
+        try:
+            for batch in list(self._held):
+                self._write(batch)
+        except IrisError as error:
+            if not self._complained:
+                self._complained = True
+                log.warning("what is served is not recorded: %s", error.in_one_line())
+        else:
+            with self._lock:
+                lost, self._lost = self._lost, 0
+            if self._complained or lost:
+                self._complained = False
+                log.info("what is served is recorded again; %d records are lost", lost)
+
+    def _write(self, batch: _Batch) -> None:
+        with self._lock:
+            requests, full = list(batch.requests), batch.full
+        if len(requests) > batch.written:
+            self._blobs.replace(batch.name, batch.encoded(requests))
+            begun = not batch.written
+            batch.written = len(requests)
+            if begun:
+                self._delete_oldest(batch.model.id.sha256)
+        with self._lock:
+            if full and batch in self._held:
+                self._held.remove(batch)
+
+    def _delete_oldest(self, sha256: str) -> None:
+        names = self._blobs.list(batch_prefix(self._environment, sha256))
+        for name in names[: -self._kept]:
+            self._blobs.delete(name)
+
+
+def gap(share: float, chance: float) -> int:
+    """Return how many requests are passed over until the next that is recorded.
+
+    That is drawn once for each record where a coin would be tossed for each request: the gaps
+    between successes of independent trials are geometric.
+
+    Args:
+        share: the share of the requests that is recorded, above 0 and at most 1.
+        chance: a random number from 0 to 1, 1 excluded.
+    """
+    if share >= 1:
+        return 0
+    return int(min(log1p(-chance) / log1p(-share), _LONGEST_GAP))
