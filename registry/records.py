@@ -77,6 +77,8 @@ class Intent(_Body, frozen=True, kw_only=True, tag="intent"):
     reason: str
     supersedes: int | None = None
     """The open operation that a rollback ends by beginning."""
+    watch_s: float = 0.0
+    """How long the release is watched before the alias names it, in seconds."""
     forced: str = ""
     """Why it goes on although a gate said no."""
     accepted: str = ""
@@ -94,8 +96,6 @@ class Intent(_Body, frozen=True, kw_only=True, tag="intent"):
             "the contract may change: ": self.contract_change,
         }
         return "; ".join(label + reason for label, reason in given.items() if reason)
-    watch_s: float = 0.0
-    """How long the release is watched before the alias names it, in seconds."""
 
 
 class Step(_Body, frozen=True, kw_only=True, tag="step"):
