@@ -85,10 +85,20 @@ def main() -> None:
     except IrisError as error:
         with contextlib.suppress(OSError):  # the terminal may be gone
             click.echo(f"{click.style('error', fg='red')}: {error}", err=True)
+        _let_go_of_output()
         sys.exit(error.exit_code)
     except BrokenPipeError:  # the reader of our output has gone: `iris history | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+
+
+def _let_go_of_output() -> None:
+    """Drop what nobody can read any more: Python would fail on it at the end, with another code."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
 """The commands of the registry: from the gates and the promotion to the check of the ledger."""
 
 import contextlib
+import os
 import re
 import sys
-import time
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -13,6 +12,11 @@ import msgspec
 from artifacts import settings as environment
 from artifacts.store import open_store
 from registry.settings import RegistrySettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from registry.workspace import Workspace
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg]  # generic for the type checker only
@@ -55,11 +59,10 @@ def gates(version: int, contract_change: str, as_json: bool) -> None:
     from registry.examination import examine_version
     from registry.gates import Verdict
     from registry.screens import gate_table
-    from registry.workspace import open_workspace
 
     settings = environment.load(RegistrySettings)
     _announce(settings, as_json)
-    with open_workspace(settings, _teller(as_json)) as work:
+    with _workspace(settings, as_json) as work:
         report = examine_version(work, version, contract_change)
     if as_json:
         _print_json(report)
@@ -110,15 +113,13 @@ def promote(  # noqa: PLR0913, PLR0917  an option each
     Exits with 0 where it serves, 1 where it was refused or failed, 2 where the evidence says too
     little, 130 after Ctrl-C.
     """
-    from registry.interruption import interruptible
     from registry.promotion import Request
     from registry.promotion import promote as run
     from registry.screens import gate_table
-    from registry.workspace import open_workspace
 
     settings = environment.load(RegistrySettings)
     _announce(settings, as_json)
-    with interruptible(settings), open_workspace(settings, _teller(as_json)) as work:
+    with _workspace(settings, as_json) as work:
         request = Request(
             version,
             reason=reason,
@@ -148,14 +149,12 @@ def promote(  # noqa: PLR0913, PLR0917  an option each
 @_json
 def rollback(version: str | None, reason: str, as_json: bool) -> None:
     """Let a release that served before serve again. It always starts, whatever is under way."""
-    from registry.interruption import interruptible
     from registry.rollback import choose
     from registry.rollback import rollback as run
-    from registry.workspace import open_workspace
 
     settings = environment.load(RegistrySettings)
     _announce(settings, as_json)
-    with interruptible(settings), open_workspace(settings, _teller(as_json)) as work:
+    with _workspace(settings, as_json) as work:
         release = choose(work, version)
         work.told(f"rolling back to {release or 'nothing served'}")
         number = run(work, release, reason)
@@ -175,13 +174,11 @@ def rollback(version: str | None, reason: str, as_json: bool) -> None:
 @_json
 def recover(takeover: str, as_json: bool) -> None:
     """Bring what was left half-done to its end: finish it, or go back to what served before."""
-    from registry.interruption import interruptible
     from registry.recovery import recover as run
-    from registry.workspace import open_workspace
 
     settings = environment.load(RegistrySettings)
     _announce(settings, as_json)
-    with interruptible(settings), open_workspace(settings, _teller(as_json)) as work:
+    with _workspace(settings, as_json) as work:
         done = run(work, takeover)
     if as_json:
         _print_json({"done": done})
@@ -216,11 +213,9 @@ def status(exit_code: bool, as_json: bool) -> None:
 @_json
 def reconcile(to: str | None, reason: str, as_json: bool) -> None:
     """Show how ledger, MLflow and what serves disagree; told so, make them agree again."""
-    from registry.interruption import interruptible
     from registry.reconcile import reconcile_to_ledger, reconcile_to_serving
     from registry.screens import troubles_list
     from registry.status import gather_status
-    from registry.workspace import open_workspace
 
     settings = environment.load(RegistrySettings)
     if to is None:
@@ -229,7 +224,7 @@ def reconcile(to: str | None, reason: str, as_json: bool) -> None:
         return
     run = reconcile_to_serving if to == "serving" else reconcile_to_ledger
     _announce(settings, as_json)
-    with interruptible(settings), open_workspace(settings, _teller(as_json)) as work:
+    with _workspace(settings, as_json) as work:
         done = run(work, reason or f"reconciled to the {to}")
     if as_json:
         _print_json({"done": done})
@@ -299,19 +294,25 @@ def _announce(settings: RegistrySettings, as_json: bool) -> None:
         )
 
 
-def _teller(as_json: bool) -> Callable[[str], None]:
-    """Return what prints each step with the seconds since the start."""
-    begun = time.monotonic()
+@contextlib.contextmanager
+def _workspace(settings: RegistrySettings, as_json: bool) -> "Iterator[Workspace]":
+    """Yield what a command works on; whoever reads is told each step, and may interrupt."""
+    from registry.events import choose_teller
+    from registry.interruption import interruptible
+    from registry.workspace import open_workspace
 
-    def tell(words: str) -> None:
-        seconds = round(time.monotonic() - begun, 1)
-        with contextlib.suppress(OSError):  # who read it has gone; what was begun goes on
-            if as_json:
-                _print_json({"seconds": seconds, "step": words})
-            else:
-                click.echo(f"{seconds:6.1f} s  {words}")
+    # The renderer ends before the error is told, so that the last picture stands above it.
+    with (
+        interruptible(settings),
+        choose_teller(click.echo, as_json=as_json, terminal=_on_terminal()) as teller,
+        open_workspace(settings, teller) as work,
+    ):
+        yield work
 
-    return tell
+
+def _on_terminal() -> bool:
+    """Tell whether a person reads who sees lines redrawn: a dumb terminal cannot."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def _print_json(value: Any) -> None:

@@ -1,10 +1,7 @@
-"""The end of a command by a signal: what serves now, what is half-done, and what to type next.
-
-Ctrl-C is one. A closed terminal (SIGHUP) and `kill` (SIGTERM) end a command in the same way: what
-it has started is ended, and nothing is half-written. Under nohup, which ignores SIGHUP, it goes on.
-"""
+"""Ctrl-C, SIGTERM or a closed terminal: what serves now, what is half-done, what to type next."""
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -16,50 +13,59 @@ from registry.settings import RegistrySettings
 from registry.status import target_state
 from registry.workspace import open_ledger
 
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
-class _Ended(BaseException):
-    """A signal asks the process to end. No handler of an expected failure catches it."""
+
+class _Signalled(KeyboardInterrupt):
+    """A signal that ends the command as Ctrl-C does: it passes every handler of errors."""
 
     def __init__(self, number: int) -> None:
-        super().__init__(number)
+        super().__init__()
         self.number = number
 
 
 @contextmanager
 def interruptible(settings: RegistrySettings) -> Iterator[None]:
-    """Turn an interruption into an error that says how things stand.
-
-    It goes around what is to be closed, and is called in the main thread.
+    """Turn a signal into an error that says how things stand. It goes around what is to be closed.
 
     Raises:
-        Interrupted: Ctrl-C was pressed, the terminal was closed, or the process was told to end.
+        Interrupted: Ctrl-C was pressed, SIGTERM came, or the terminal was closed.
     """
-    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    for number, handler in kept.items():
-        if handler is not signal.SIG_IGN:
-            signal.signal(number, _end)
+    try:
+        with _as_interrupts():
+            yield
+    except KeyboardInterrupt as interrupt:
+        error = _interrupted(settings)
+        number = interrupt.number if isinstance(interrupt, _Signalled) else signal.SIGINT
+        error.exit_code = 128 + number
+        raise error from None
+
+
+@contextmanager
+def _as_interrupts() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP interrupt, where they are not ignored (as nohup has it)."""
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    changed = [n for n, handler in before.items() if handler is not signal.SIG_IGN]
+    if threading.current_thread() is not threading.main_thread():
+        changed = []  # only the main thread may set handlers
+    for number in changed:
+        signal.signal(number, _interrupt)
     try:
         yield
-    except KeyboardInterrupt:
-        raise _interrupted(settings, signal.SIGINT) from None
-    except _Ended as ended:
-        raise _interrupted(settings, ended.number) from None
     finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)
+        for number in changed:
+            signal.signal(number, before[number])
 
 
-def _end(number: int, _: FrameType | None) -> None:
-    raise _Ended(number)
+def _interrupt(number: int, _: FrameType | None) -> None:
+    # A terminal that closes, and whoever ends services, send more than one: the first counts, and
+    # the others must not disturb what is being closed.
+    for other in _SIGNALS:
+        signal.signal(other, signal.SIG_IGN)
+    raise _Signalled(number)
 
 
-def _interrupted(settings: RegistrySettings, number: int) -> Interrupted:
-    interrupted = _how_things_stand(settings)
-    interrupted.exit_code = 128 + number
-    return interrupted
-
-
-def _how_things_stand(settings: RegistrySettings) -> Interrupted:
+def _interrupted(settings: RegistrySettings) -> Interrupted:
     try:
         operation = open_ledger(settings, open_store(settings.store_uri)).read().open
     except IrisError as error:

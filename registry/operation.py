@@ -147,7 +147,7 @@ class RunningOperation:
         with self._gateways() as gateways:
             if gateways is None or self.intent.to.sha256 is None:
                 return Former(None, None, None)
-            self._work.told("looking at how requests are answered now")
+            self._work.step("look before", "looking at how requests are answered now")
             leaving = self._described(self.intent.origin)
             return look_before(gateways, leaving, self.intent.to.sha256)
 
@@ -268,7 +268,7 @@ class RunningOperation:
             )
         )
         self._work.crash_point("after outcome")
-        self._work.told(f"recorded: {result}")
+        self._work.step("outcome", f"recorded: {result}")
 
     def leave_to_hand(self, error: TakenOverByHand) -> None:
         """Record that what serves was changed by hand; the ledger goes on from what served before.
@@ -294,7 +294,7 @@ class RunningOperation:
 
     def _before(self, step: Planned) -> None:
         self._append(Step(intent=self.number, effect=step.effect))
-        self._work.told(step.words)
+        self._work.step(step.effect.value, step.words)
         self._work.crash_point(f"before {step.effect}")
 
     def _append(self, body: Body) -> None:

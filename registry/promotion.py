@@ -97,6 +97,7 @@ def promote(
     _refuse_by_hand(chain, state)
     _refuse_rejected(chain, release, request)
 
+    work.step("gates", f"asking the gates about version {request.version}")
     file = work.versions.release_file(candidate)
     report = examine(work, chain, candidate, file, request.contract_change)
     evidence = "" if request.dry_run else keep(work, candidate, report)

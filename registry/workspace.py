@@ -13,6 +13,7 @@ from artifacts.store import BlobStore, Store, open_store
 from registry.chain import Chain
 from registry.crash import crash_at
 from registry.errors import LedgerForeign, RegistryUnavailable
+from registry.events import Teller
 from registry.gates.thresholds import Thresholds, load_thresholds
 from registry.identity import this_writer
 from registry.lease import Lease
@@ -38,7 +39,7 @@ class Workspace:
         self,
         settings: RegistrySettings,
         target: Callable[[], Target],
-        told: Callable[[str], None],
+        teller: Teller,
     ) -> None:
         self._open_target = target
         self.settings = settings
@@ -46,8 +47,10 @@ class Workspace:
         self.ledger = open_ledger(settings, self.store)
         self.lease = Lease(self.store.records, settings.iris_env, this_writer())
         self.crash_point = crash_at(settings.iris_crash_at, settings.iris_stop_at)
-        self.told = told
-        """Called with each step, in words, as it happens."""
+        self.step = teller.step
+        """Called with the name of each step and what it does, as it begins."""
+        self.told = teller.told
+        """Called with words on how the step goes on."""
 
     @cached_property
     def target(self) -> Target:
@@ -191,9 +194,7 @@ class Workspace:
 
 
 @contextlib.contextmanager
-def open_workspace(
-    settings: RegistrySettings, told: Callable[[str], None] = lambda _: None
-) -> Iterator[Workspace]:
+def open_workspace(settings: RegistrySettings, teller: Teller) -> Iterator[Workspace]:
     """Yield what a command works on.
 
     Where nothing serves and the command asks what does, it is started for as long as the block
@@ -201,11 +202,11 @@ def open_workspace(
 
     Args:
         settings: the command's settings.
-        told: called with each step, in words.
+        teller: is told each step.
     """
     with contextlib.ExitStack() as stack:
         target = partial(open_local_target, settings, start=True)
-        yield Workspace(settings, lambda: stack.enter_context(target()), told)
+        yield Workspace(settings, lambda: stack.enter_context(target()), teller)
 
 
 def open_ledger(settings: RegistrySettings, store: Store) -> Ledger:

@@ -105,12 +105,12 @@ def breaks_down(world: StoredWorld, fault: Fault, step: str) -> None:
     broken: list[AbstractContextManager[None]] = []
     work = world.work()
 
-    def told(words: str) -> None:
+    def begins(name: str, words: str) -> None:
         if words.startswith(step) and not broken:
             broken.append(fault())
             broken[0].__enter__()
 
-    work.told = told
+    work.step = begins
     try:
         with pytest.raises(StoreUnavailable):
             promote(work, Request(2))
@@ -268,10 +268,10 @@ def test_mlflow_that_goes_down_meanwhile(world: StoredWorld, step: str) -> None:
     world.promoted(1)
     work = world.work()
 
-    def told(words: str) -> None:
+    def begins(name: str, words: str) -> None:
         world.versions.down |= words.startswith(step)
 
-    work.told = told
+    work.step = begins
     with pytest.raises(RegistryUnavailable, match="serves, but the alias was not moved"):
         promote(work, Request(2))
     world.versions.down = False

@@ -1,6 +1,7 @@
 """A promotion that is ended in the middle, where nothing serves but what it has started itself."""
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -42,15 +43,12 @@ def started_on(home: Path) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
-def test_a_signal_is_answered_by_how_things_stand_and_leaves_no_process(
-    home: Path, number: int
-) -> None:
+def test_ctrl_c_says_how_things_stand_and_leaves_no_process(home: Path) -> None:
     """The shell's exit code, what serves, the two next commands; and the first of them works."""
     process = promoting(home, "rolling out")
-    process.send_signal(number)
+    process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 128 + number, stderr
+    assert process.returncode == 130, stderr
     assert "Traceback" not in stderr
     assert "nothing is serving here now; a promotion to version 1" in stderr
     assert "iris recover" in stderr
@@ -60,6 +58,29 @@ def test_a_signal_is_answered_by_how_things_stand_and_leaves_no_process(
     assert "compensated" in iris(home, "recover").stdout
     iris(home, "promote", "1")
     assert asked(home, "status")["registered"]["alias"] == 1
+
+
+def test_a_terminal_that_is_gone_raises_nothing(home: Path) -> None:
+    """Its session ends while the live view is drawn: exit code of SIGHUP, and it can be ended."""
+    master, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "iris", "promote", "1", "--watch", "0s"],
+        env={**os.environ, "IRIS_HOME": str(home), "TERM": "xterm"},
+        stdin=subprocess.DEVNULL,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+    )
+    os.close(terminal)
+    shown = b""
+    while b"rolling out" not in shown:
+        shown += os.read(master, 4096)
+    os.close(master)
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(timeout=60) == 128 + signal.SIGHUP
+    assert b"Traceback" not in shown
+    assert started_on(home) == []
+    assert "compensated" in iris(home, "recover").stdout
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])

@@ -2,10 +2,9 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.gateway.metrics import BUCKETS_S, RELEASES, Metrics
@@ -28,18 +27,20 @@ class Clock:
         return self.now
 
 
-def samples(text: bytes) -> Iterator[Sample]:
+def samples(text: bytes) -> list[Sample]:
     """Read the text; a line that is neither sample nor comment is a fault."""
+    found = []
     for line in text.decode().splitlines():
         if not line.startswith("#"):
             matched = LINE.fullmatch(line)
             assert matched, line
-            yield matched[1], dict(LABEL.findall(matched[2])), float(matched[3])
+            found.append((matched[1], dict(LABEL.findall(matched[2])), float(matched[3])))
+    return found
 
 
-def values(text: bytes, name: str, **labels: str) -> list[float]:
+def values(found: list[Sample], name: str, **labels: str) -> list[float]:
     """Return the values of the samples that have the name and these labels."""
-    return [v for n, has, v in samples(text) if n == name and labels.items() <= has.items()]
+    return [v for n, has, v in found if n == name and labels.items() <= has.items()]
 
 
 @pytest.mark.parametrize(
@@ -57,12 +58,13 @@ def test_an_outcome_is_that_of_the_status(status: int, outcome: str) -> None:
     """What the gateway refuses in overload counts against the release, and a bad row does not."""
     metrics = Metrics(Clock())
     metrics.count(FIRST, status, 0.0, synthetic=False)
-    text = metrics.text(FIRST)
+    text = samples(metrics.text(FIRST))
     total = "iris_gateway_requests_total"
     assert values(text, total, outcome=outcome, traffic="real", version="1") == [1]
     assert sum(values(text, total)) == 1
 
 
+@settings(deadline=None)
 @given(
     requests=st.lists(
         st.tuples(
@@ -82,7 +84,7 @@ def test_nothing_is_lost_or_counted_twice(
     for release, status, seconds, synthetic in requests:
         clock.now = seconds
         metrics.count(release, status, 0.0, synthetic=synthetic)
-    text = metrics.text(FIRST)
+    text = samples(metrics.text(FIRST))
     duration = "iris_gateway_request_duration_seconds"
     for release, synthetic in {(release, synthetic) for release, _, _, synthetic in requests}:
         took = [s for r, _, s, kind in requests if (r, kind) == (release, synthetic)]
@@ -99,6 +101,7 @@ def test_nothing_is_lost_or_counted_twice(
         assert values(text, f"{duration}_bucket", **labels, le="+Inf") == [len(took)]
 
 
+@settings(deadline=None)
 @given(version=st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1))
 def test_a_version_may_hold_what_the_text_is_made_of(version: str) -> None:
     """Quotes and backslashes in a version break no line."""
@@ -108,6 +111,7 @@ def test_a_version_may_hold_what_the_text_is_made_of(version: str) -> None:
     assert {re.sub(r"\\(.)", r"\1", name) for name in shown} == {version}
 
 
+@settings(deadline=None)
 @given(answered=st.lists(st.integers(0, 20), min_size=1, max_size=60))
 def test_only_the_releases_that_answered_last_are_kept(answered: list[int]) -> None:
     """A gateway that lives through a hundred releases tells of eight: the latest."""
@@ -123,5 +127,5 @@ def test_only_the_releases_that_answered_last_are_kept(answered: list[int]) -> N
 
 def test_what_serves_is_there_before_it_has_answered() -> None:
     """A rate begins at 0, and the first error is a rise."""
-    text = Metrics(Clock()).text(FIRST)
+    text = samples(Metrics(Clock()).text(FIRST))
     assert values(text, "iris_gateway_requests_total", version="1") == [0] * 6

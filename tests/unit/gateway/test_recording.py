@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from artifacts.errors import BlobNotFound, StoreUnavailable
@@ -123,6 +123,7 @@ def test_few_requests_make_few_batches(store: Memory) -> None:
     assert store.writes == 10
 
 
+@settings(deadline=None)
 @given(
     requests=st.lists(
         st.tuples(st.integers(1, 2 * BATCH_ROWS) | st.integers(1, 5), st.booleans(), st.booleans()),
@@ -241,6 +242,7 @@ def test_a_share_of_one_is_all(store: Memory) -> None:
     assert pick(1.0, 100, random.Random(1).random) == list(range(100))
 
 
+@settings(deadline=None)
 @given(share=st.floats(0, 1, exclude_min=True), chance=st.floats(0, 1, exclude_max=True))
 def test_a_gap_is_a_number_for_every_share(share: float, chance: float) -> None:
     """No share and no draw ends in a division by zero or in an endless number."""

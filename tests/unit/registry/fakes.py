@@ -10,6 +10,7 @@ import numpy as np
 from artifacts.digests import sha256_hex
 from artifacts.release import Release
 from registry.errors import RegistryUnavailable, RolloutFailed, TargetMoved, VersionUnfit
+from registry.events import Recording
 from registry.identity import this_writer
 from registry.lease import Lease
 from registry.rollout import Fence, Instance, Rollout, Target, TargetState, awaited
@@ -153,14 +154,14 @@ class World:
         self.folder = folder
         self.target = FakeTarget()
         self.versions = FakeVersions()
-        self.told: list[str] = []
+        self.told = Recording()
         self.data = sha256_hex(_flowers().to_csv())
         self.work().store.records.create(f"data/{self.data}.csv", _flowers().to_csv())
 
     def work(self, crash_at: str = "", **settings: Any) -> Workspace:
         """Return what a command works on, as a process that is started now would see it."""
         whole = RegistrySettings(iris_home=str(self.folder), **settings)
-        work = Workspace(whole, lambda: self.target, self.told.append)
+        work = Workspace(whole, lambda: self.target, self.told)
         work.versions = cast("Versions", self.versions)
 
         def crash_point(here: str) -> None:

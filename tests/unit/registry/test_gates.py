@@ -310,7 +310,7 @@ def test_evidence_outlives_an_mlflow_that_goes_down(
     monkeypatch.setattr(world.versions, "attach", down)
     examine_version(world.work(), world.register())
     assert len(world.work().store.records.list("gates/")) == 1
-    assert any("MLflow does not show it" in words for words in world.told)
+    assert any("MLflow does not show it" in words for words in world.told.words)
 
 
 def serve(world: World, count: int, at: dt.datetime, features: list[str] | None = None) -> None:

@@ -1,5 +1,8 @@
 """Ctrl-C: what serves, what is open, what to type next; and nothing half-written."""
 
+import os
+import signal
+
 import pytest
 
 from registry.errors import Interrupted
@@ -53,3 +56,24 @@ def test_a_damaged_ledger_is_told_as_well(world: World) -> None:
     settings = RegistrySettings(iris_home=str(world.folder))
     with pytest.raises(Interrupted, match="not known"), interruptible(settings):
         raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_as_ctrl_c_does(world: World, number: int) -> None:
+    """With its own exit code, and the handlers are put back."""
+    before = signal.getsignal(number)
+    settings = RegistrySettings(iris_home=str(world.folder))
+    with pytest.raises(Interrupted) as told, interruptible(settings):
+        os.kill(os.getpid(), number)
+    assert told.value.exit_code == 128 + number
+    assert signal.getsignal(number) is before
+
+
+def test_a_signal_that_is_ignored_stays_ignored(world: World) -> None:
+    """As nohup leaves it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interruptible(RegistrySettings(iris_home=str(world.folder))):
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -326,10 +326,10 @@ def test_a_stamp_that_mlflow_missed_is_no_obstacle(world: World) -> None:
     world.register(tilt=0.01)
     work = world.work()
 
-    def told(words: str) -> None:
+    def begins(name: str, words: str) -> None:
         world.versions.down |= words == "recorded: done"
 
-    work.told = told
+    work.step = begins
     promote(work, Request(1))
     world.versions.down = False
     promote(world.work(), Request(2))
@@ -428,11 +428,11 @@ def test_a_version_that_is_deleted_before_the_alias_is_undone(world: World) -> N
     world.register(tilt=0.01)
     work = world.work()
 
-    def told(words: str) -> None:
+    def begins(name: str, words: str) -> None:
         if words.startswith("moving the alias"):
             world.versions.files.pop(2, None)
 
-    work.told = told
+    work.step = begins
     with pytest.raises(VersionUnfit, match="deleted; version 1"):
         promote(work, Request(2))
     assert world.serving() == "1"
@@ -447,11 +447,11 @@ def test_a_store_that_takes_no_more_writes_says_how_to_go_on(world: World) -> No
     def full(name: str, data: bytes) -> bool:
         raise StoreUnavailable(f"cannot write {name}: No space left on device", hint="make room")
 
-    def told(words: str) -> None:
+    def begins(name: str, words: str) -> None:
         if words.startswith("moving the alias"):
             work.store.ledger.create = full  # type: ignore[method-assign]
 
-    work.told = told
+    work.step = begins
     with pytest.raises(StoreUnavailable, match="iris recover"):
         promote(work, Request(1))
     assert world.work().ledger.read().open is not None
