@@ -4,6 +4,7 @@ import contextlib
 import socket
 import socketserver
 import threading
+import time
 from typing import Self
 
 _CHUNK = 65536
@@ -17,6 +18,9 @@ class FaultyProxy(socketserver.ThreadingTCPServer):
         cut_after: cut each connection once its client has sent that many bytes.
         answers_to_lose: how many answers to a PUT to lose: the server has done the work, and the
             client finds the connection closed.
+        answer_puts: the status and Azure's error code that a PUT is answered with, which the
+            server then never sees.
+        delay_s: how late each answer is passed on, in seconds.
     """
 
     allow_reuse_address = True
@@ -27,6 +31,8 @@ class FaultyProxy(socketserver.ThreadingTCPServer):
         self.target_port = target_port
         self.cut_after: int | None = None
         self.answers_to_lose = 0
+        self.answer_puts: tuple[int, str] | None = None
+        self.delay_s = 0.0
 
     @property
     def port(self) -> int:
@@ -61,17 +67,28 @@ class _Connection(socketserver.BaseRequestHandler):
         sent = 0
         while data := _receive(self.request):
             self.verb = next((verb for verb in _VERBS if data.startswith(verb)), self.verb)
+            if self.verb == b"PUT " and self.server.answer_puts is not None:
+                self._answer(*self.server.answer_puts)
+                return
             sent += len(data)
             limit = self.server.cut_after
             if limit is not None and sent > limit:
                 return
             _send(server, data)
 
+    def _answer(self, status: int, code: str) -> None:
+        """Answer in the server's place, and take what the client still sends."""
+        head = f"HTTP/1.1 {status} Refused\r\nx-ms-error-code: {code}\r\nconnection: close\r\n"
+        _send(self.request, f"{head}content-length: 0\r\n\r\n".encode())
+        while _receive(self.request):
+            pass
+
     def _pass_answers(self, server: socket.socket) -> None:
         while data := _receive(server):
             if self.verb == b"PUT " and self.server.answers_to_lose:
                 self.server.answers_to_lose -= 1
                 break
+            time.sleep(self.server.delay_s)
             _send(self.request, data)
         _close(self.request)
 

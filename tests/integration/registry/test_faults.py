@@ -15,7 +15,7 @@ import pytest
 from azure.storage.blob import ContainerClient
 
 from artifacts import azure_store
-from artifacts.errors import BlobConflict, IrisError, StoreUnavailable
+from artifacts.errors import BlobConflict, IrisError, StoreError
 from artifacts.store import open_store
 from registry import recovery
 from registry.errors import LedgerDamaged, LedgerForeign, LedgerMoved, RegistryUnavailable
@@ -112,7 +112,7 @@ def breaks_down(world: StoredWorld, fault: Fault, step: str) -> None:
 
     work.step = begins
     try:
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(StoreError):
             promote(work, Request(2))
     finally:
         broken[0].__exit__(None, None, None)
@@ -149,6 +149,42 @@ def test_a_store_that_breaks_off_every_write(
         proxy.cut_after = None
 
     breaks_down(world, cut, step)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (500, "InternalError"),
+        (503, "ServerBusy"),
+        (409, "ContainerBeingDeleted"),
+        (412, "ConditionNotMet"),
+    ],
+)
+def test_a_store_that_refuses_every_write(
+    tmp_path: Path, account: Account, proxy: FaultyProxy, status: int, code: str
+) -> None:
+    """Whatever it answers: no refusal is taken for somebody else's record."""
+    world = on_azurite(tmp_path, account)
+    world.promoted(1)
+
+    @contextmanager
+    def refuse() -> Iterator[None]:
+        proxy.answer_puts = (status, code)
+        yield
+        proxy.answer_puts = None
+
+    breaks_down(world, refuse, "rolling out")
+
+
+def test_a_store_that_is_slow(tmp_path: Path, account: Account, proxy: FaultyProxy) -> None:
+    """It takes longer, and that is all."""
+    world = on_azurite(tmp_path, account)
+    world.promoted(1)
+    proxy.delay_s = 0.05
+    promote(world.work(), Request(2))
+    proxy.delay_s = 0.0
+    world.consistent()
+    assert world.serving() == "2"
 
 
 def test_every_answer_to_a_write_is_lost(

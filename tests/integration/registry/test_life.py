@@ -1,7 +1,10 @@
 """The life of a model on one machine: real MLflow, real processes, real requests."""
 
+import os
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -96,6 +99,32 @@ def test_a_killed_promotion_is_recovered(
     assert status["troubles"] == []
 
 
+def test_a_supervisor_that_dies_during_the_rollout(home: Path, serving: Supervisor) -> None:
+    """The operation stays open, and says so; served again, it is recovered."""
+    promoter = subprocess.Popen(
+        [sys.executable, "-m", "iris", "promote", "2", "--watch", "0s"],
+        env={**os.environ, "IRIS_HOME": str(home), "PYTHONUNBUFFERED": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert promoter.stdout is not None
+    assert any("waiting for" in line for line in promoter.stdout)
+    serving.process.kill()
+    _, stderr = promoter.communicate(timeout=60)
+    assert promoter.returncode == 1
+    assert "did not come back" in stderr
+    assert "iris recover" in stderr
+    assert asked(home, "status")["next"] == "iris recover"
+    with Supervisor(home, GATEWAY_PORT=str(free_port())) as supervisor:
+        supervisor.until_listening()
+        iris(home, "recover")
+        status = asked(home, "status")
+        assert status["troubles"] == []
+        assert status["registered"]["alias"] == int(status["release"]["version"])
+
+
 def test_what_was_put_in_by_hand_is_recorded_as_asked(home: Path, serving: Supervisor) -> None:
     """With the digest that the instance reports; the alias names no version that does not serve."""
     hand = publish(home, 77)
@@ -141,6 +170,13 @@ def test_a_version_that_does_not_exist_is_refused(home: Path, version: str) -> N
     """The message names it, and where to look."""
     refused = iris(home, "promote", version, code=1)
     assert f"there is no version {version}" in refused.stderr
+
+
+@pytest.mark.parametrize("words", [["two"], ["-1"], ["2", "--watch", "soon"]])
+def test_what_is_no_version_or_duration_is_refused(home: Path, words: list[str]) -> None:
+    """Nothing is even looked up."""
+    iris(home, "promote", *words, code=2)
+    assert asked(home, "history") == []
 
 
 def test_an_unwritable_home_is_told_in_one_line(home: Path) -> None:
