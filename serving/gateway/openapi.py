@@ -34,6 +34,12 @@ TIMEOUT = {
     "description": "How long the client waits, in milliseconds; a setting is the most.",
     "schema": {"type": "integer", "minimum": 1},
 }
+SYNTHETIC = {
+    "name": "X-Iris-Synthetic",
+    "in": "header",
+    "description": "`1`: a test, which is counted apart and never recorded.",
+    "schema": {"type": "string", "enum": ["1"]},
+}
 
 
 def document() -> bytes:
@@ -47,7 +53,7 @@ def document() -> bytes:
     predict = {
         "operationId": "predict",
         "summary": "Classify flowers",
-        "parameters": [TIMEOUT],
+        "parameters": [TIMEOUT, SYNTHETIC],
         "requestBody": body,
         "responses": _responses(predictions, of[PredictAnswer], PREDICT_PROBLEMS),
         "security": [{}, {"key": []}],
@@ -61,6 +67,11 @@ def document() -> bytes:
     live = _health("live", "The process runs", of[Live])
     ready = _health("ready", "A request would be answered now", of[Readiness], 503)
     started = _health("started", "An instance was ready once", of[Readiness], 503)
+    counters = {
+        "operationId": "metrics",
+        "summary": "Predictions counted by release, for Prometheus",
+        "responses": {"200": _response("All counters", "text/plain", {"type": "string"})},
+    }
     return msgspec.json.encode(
         {
             "openapi": "3.0.3",
@@ -76,6 +87,7 @@ def document() -> bytes:
                 "/health/live": {"get": live},
                 "/health/ready": {"get": ready},
                 "/health/started": {"get": started},
+                "/metrics": {"get": counters},
             },
             "components": {
                 "schemas": components,
