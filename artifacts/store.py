@@ -3,7 +3,7 @@
     models/    releases                                written once
     ledger/    ledger/<environment>/<number>.json      written once
     records/   data, gate reports, what serves, lease
-    replay/    what was served, sampled                deleted with age
+    replay/    what was served, sampled                the oldest are deleted
     mlflow/    MLflow's artifacts, which MLflow itself reads and writes
 
 A caller picks the back end by an address, and no caller asks afterwards which it got.

@@ -193,7 +193,7 @@ def _served(work: Workspace, model: Model, champion: Model) -> Served | None:
                 foreign += 1
                 continue
             found = _asked(model, batch, features)
-        except BlobNotFound:  # deleted with age since it was listed
+        except BlobNotFound:  # the oldest are deleted, this one since it was listed
             continue
         except (ValueError, IndexError):  # no batch, or rows and answers of other shapes
             damaged += 1
