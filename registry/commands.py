@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from registry.workspace import Workspace
 
 
+_LONGEST_S = 86_400.0
+
+
 class Duration(click.ParamType):  # type: ignore[type-arg]  # generic for the type checker only
     """A duration such as `60s`, `2m` or `0s`, in seconds."""
 
@@ -31,7 +34,10 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # generic for the ty
         found = re.fullmatch(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>[smh])", str(value), re.ASCII)
         if found is None:
             self.fail(f"{value!r} is no duration, such as 60s, 2m or 0s", param, ctx)
-        return float(found["number"]) * {"s": 1, "m": 60, "h": 3600}[found["unit"]]
+        seconds = float(found["number"]) * {"s": 1, "m": 60, "h": 3600}[found["unit"]]
+        if seconds > _LONGEST_S:
+            self.fail(f"{value!r} is more than a day", param, ctx)
+        return seconds
 
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")

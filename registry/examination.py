@@ -122,7 +122,7 @@ def _gather(
 ) -> Evidence:
     model, release = loaded[0], registry_release(candidate.number, candidate.sha256)
     data = work.store.models.read(chain.serving.blob) if chain.serving else None
-    champion = None if data is None else load_model(data)
+    champion = load_model(data, chain.serving.sha256) if data and chain.serving else None
     cost, champion_cost = costs(loaded, (champion, data) if champion and data else None)
     return Evidence(
         candidate=model,

@@ -31,7 +31,7 @@ _TOLERANCE = 1e-6
 _FORMER_REQUESTS = 20
 _FORMER_PAUSE_S = 0.05
 
-_SAMPLE = re.compile(r"(?P<name>iris_gateway_\w+)\{(?P<labels>.*)\} (?P<value>[0-9.e+]+)")
+_SAMPLE = re.compile(r"(?P<name>iris_gateway_\w+)\{(?P<labels>.*)\} (?P<value>\d+)$", re.MULTILINE)
 
 
 @dataclass
@@ -225,7 +225,7 @@ class Window:
             told += "; nothing was there to compare their speed with"
         if real.requests >= self.limits.real_requests:
             return told
-        if seen.requests:
+        if seen.requests > seen.errors:
             return f"{told}; the real ones were too few, the synthetic ones decided"
         why = f" (the gateway answers with {seen.refused})" if seen.refused else ""
         raise WatchFailed(
@@ -265,9 +265,11 @@ def read_counters(pages: Iterable[str], sha256: str) -> Traffic:
     requests = errors = 0
     below: Counter[float] = Counter()
     for sample in _SAMPLE.finditer("\n".join(pages)):
-        labels, value = sample["labels"], int(float(sample["value"]))
+        labels, value = sample["labels"], int(sample["value"])
         if f'sha256="{sha256}"' not in labels or 'traffic="real"' not in labels:
             continue
+        if 'outcome="client_error"' in labels:
+            continue  # refused by the gateway: the release was not asked, so it proves nothing
         if sample["name"] == "iris_gateway_requests_total":
             requests += value
             errors += value if 'outcome="server_error"' in labels else 0

@@ -11,6 +11,8 @@ from itertools import pairwise
 
 _ERROR_OF_A_LOOK = 1e-4
 """How often one look takes a release that is just within a bound for one that is not."""
+_MOST_USUAL = 0.5
+"""No share above this is taken for usual, whatever the release before did."""
 _SLOW_SHARES = ((0.5, 0.5), (0.95, 0.2))
 """A quantile of the former durations, and the share of the new ones that may lie far above it."""
 
@@ -93,8 +95,8 @@ def out_of_bounds(now: Traffic, before: Traffic | None, bounds: Bounds) -> str |
 
 
 def _too_many_errors(now: Traffic, before: Traffic | None, bounds: Bounds) -> str | None:
-    usual = before.errors / before.requests if before and before.requests else 0.0
-    tolerable = max(bounds.error_rate, usual)
+    usual = lower_bound(before.errors, before.requests) if before else 0.0
+    tolerable = max(bounds.error_rate, min(usual, _MOST_USUAL))
     if lower_bound(now.errors, now.requests) <= tolerable:
         return None
     return f"{now.errors} of {now.requests} requests failed, and {tolerable:.1%} are tolerable"

@@ -80,7 +80,7 @@ class ReplayLimits(_Section, frozen=True, kw_only=True):
 class WatchLimits(_Section, frozen=True, kw_only=True):
     """`[watch]`: of the window between proof and alias."""
 
-    seconds: NotNegative
+    seconds: Annotated[float, msgspec.Meta(ge=0, le=86_400)]
     error_rate: Annotated[float, msgspec.Meta(ge=0, le=1)]
     slower: Positive
     slow_floor_ms: Positive

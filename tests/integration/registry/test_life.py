@@ -172,7 +172,9 @@ def test_a_version_that_does_not_exist_is_refused(home: Path, version: str) -> N
     assert f"there is no version {version}" in refused.stderr
 
 
-@pytest.mark.parametrize("words", [["two"], ["-1"], ["2", "--watch", "soon"]])
+@pytest.mark.parametrize(
+    "words", [["two"], ["-1"], ["2", "--watch", "soon"], ["2", "--watch", f"{'9' * 400}s"]]
+)
 def test_what_is_no_version_or_duration_is_refused(home: Path, words: list[str]) -> None:
     """Nothing is even looked up."""
     iris(home, "promote", *words, code=2)

@@ -48,6 +48,12 @@ def test_errors_that_came_before_too_are_not_the_release_s() -> None:
     assert out_of_bounds(traffic([0.003] * 100, 12), before, BOUNDS) is None
 
 
+def test_one_error_before_excuses_nothing() -> None:
+    """What was usual has to be known with confidence, and half of all requests never is."""
+    for before in (Traffic(1, 1, BEFORE.durations), Traffic(1000, 1000, BEFORE.durations)):
+        assert out_of_bounds(traffic([0.003] * 100, errors=100), before, BOUNDS) is not None
+
+
 def test_ten_times_slower_is_out_of_bounds() -> None:
     """Right answers that come late are no service."""
     found = out_of_bounds(traffic([0.03] * 20), BEFORE, BOUNDS)
@@ -113,7 +119,19 @@ iris_gateway_request_duration_seconds_count{version="1",sha256="aa",traffic="rea
 def test_the_counters_of_real_requests_are_read_by_release_and_added_up() -> None:
     """Synthetic requests and other releases are left out; each gateway counts for itself."""
     durations = Durations((0.001, 0.002), (80, 100, 16))
-    assert read_counters([PAGE, PAGE], "aa") == Traffic(196, 6, durations)
+    assert read_counters([PAGE, PAGE], "aa") == Traffic(186, 6, durations)
+
+
+def test_a_refused_request_is_no_evidence() -> None:
+    """No release was asked for it, however many there are."""
+    refused = PAGE.replace('outcome="ok"', 'outcome="client_error"')
+    assert read_counters([refused], "aa").requests == 3
+
+
+def test_a_sum_of_less_than_a_tenth_of_a_millisecond_is_read_over() -> None:
+    """It is written with an exponent, and is not what is looked for."""
+    page = PAGE.replace(" 0.123", " 6.0000000004833964e-05")
+    assert read_counters([page], "aa") == read_counters([PAGE], "aa")
 
 
 def test_a_release_that_no_gateway_knows_has_answered_nothing() -> None:
