@@ -108,7 +108,12 @@ class Chain:
     @property
     def serving(self) -> Release | None:
         """What serves according to the ledger: the release of the last outcome that names one."""
-        ended = [o.outcome for o in self.operations if o.outcome is not None]
+        # An adoption that was not done has recorded nothing: what serves is still a hand's.
+        ended = [
+            o.outcome
+            for o in self.operations
+            if o.outcome and (o.succeeded or o.intent.operation is not Kind.ADOPTION)
+        ]
         return ended[-1].serving if ended else None
 
     @property
@@ -176,10 +181,10 @@ class Chain:
 
     def _left(self, intent: Intent) -> list[Release]:
         """Return what a rollback goes back from: what it met, and what it kept from serving."""
-        left = [intent.origin]
+        left: list[Release | None] = [intent.origin]
         if intent.supersedes is not None:
             ended = self.operation(intent.supersedes).intent
-            left += [ended.to] if ended.operation is Kind.PROMOTION else []
+            left += [ended.to] if ended.operation is Kind.PROMOTION else self._left(ended)
         return [release for release in left if release is not None]
 
     def _following(self, number: int) -> list[Record]:

@@ -129,3 +129,6 @@ def test_an_adoption_that_died_is_recovered(promoted: World, point: str) -> None
     chain = promoted.work().ledger.read()
     assert chain.open is None
     assert promoted.serving() == "by-hand"
+    done = chain.operations[-1].succeeded
+    assert chain.serving == (BY_HAND if done else chain.releases()[0])
+    assert done is (point != "after intent")

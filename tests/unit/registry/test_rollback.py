@@ -219,3 +219,16 @@ def test_with_mlflow_down_it_does_not_wait_for_it_twice(world: World) -> None:
     world.versions._check = count  # type: ignore[method-assign]
     go_back(world)
     assert len(asked) == 1
+
+
+def test_a_second_rollback_remembers_what_the_first_left(world: World) -> None:
+    """It ends the first, which died; the release that both go back from stays rolled back from."""
+    for tilt in (0.0, 0.01):
+        promote(world.work(), Request(world.register(tilt=tilt)))
+    with pytest.raises(Crash):
+        rollback(world.work(crash_at="before outcome"), choose(world.work(), None), "wrong")
+    rollback(world.work(), choose(world.work(), None), "still wrong")
+    assert world.serving() == "1"
+    assert world.versions.digests[2] in world.work().ledger.read().rejected
+    with pytest.raises(NothingToDo):
+        choose(world.work(), None)
