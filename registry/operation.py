@@ -10,7 +10,13 @@ import contextlib
 from collections.abc import Iterator
 
 from artifacts.digests import sha256_hex
-from artifacts.errors import BlobConflict, DigestMismatch, StoreUnavailable
+from artifacts.errors import (
+    BlobConflict,
+    BlobNotFound,
+    DigestMismatch,
+    ModelFileError,
+    StoreUnavailable,
+)
 from artifacts.model import ModelCard, load_model
 from artifacts.release import Release
 from registry.chain import Chain
@@ -148,8 +154,13 @@ class RunningOperation:
             if gateways is None or self.intent.to.sha256 is None:
                 return Former(None, None, None)
             self._work.step("look before", "looking at how requests are answered now")
-            leaving = self._described(self.intent.origin)
-            return look_before(gateways, leaving, self.intent.to.sha256)
+            try:
+                leaving = self._described(self.intent.origin)
+                return look_before(gateways, leaving, self.intent.to.sha256)
+            except (BlobNotFound, ModelFileError, WatchFailed) as error:
+                # What is wrong with the release that leaves is no reason to keep it.
+                self._work.told(f"there is nothing to compare with: {error.message}")
+                return Former(None, None, gateways.real(self.intent.to.sha256))
 
     def _watch(self, step: Planned) -> None:
         """Watch the release that every instance has proven.
