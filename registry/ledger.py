@@ -84,13 +84,9 @@ class Ledger:
         if not self._known:
             self._recall()
         length, known = self._length(), len(self._known)
-        if length < known:
-            raise self._rewritten(
-                f"it ends at record {length - 1}, and record {known - 1} was verified here: its "
-                "tail was cut off"
-            )
-        if known and self._blobs.read(self._name(known - 1)) != self._known[-1]:
-            raise self._rewritten(f"record {known - 1} is not the one that was verified here")
+        self._check_length(length, known)
+        if known:
+            self._check_same(known - 1, self._blobs.read(self._name(known - 1)), self._known[-1])
         if length > known:
             self._extend(self._fetch(range(known, length)))
             self._verified.save(self._known)
@@ -107,13 +103,8 @@ class Ledger:
         self._known, self._chain = [], Chain()
         found = self._fetch(range(self._length()))
         for number, (data, expected) in enumerate(zip(found, before, strict=False)):
-            if data != expected:
-                raise self._rewritten(f"record {number} is not the one that was verified here")
-        if len(found) < len(before):
-            raise self._rewritten(
-                f"it ends at record {len(found) - 1}, and record {len(before) - 1} was verified "
-                "here: its tail was cut off"
-            )
+            self._check_same(number, data, expected)
+        self._check_length(len(found), len(before))
         self._extend(found)
         return self._chain
 
@@ -171,6 +162,17 @@ class Ledger:
             f"{by} was first: record {number} of the ledger is his",
             hint="look at iris history, then begin again",
         )
+
+    def _check_length(self, length: int, known: int) -> None:
+        if length < known:
+            raise self._rewritten(
+                f"it ends at record {length - 1}, and record {known - 1} was verified here: its "
+                "tail was cut off"
+            )
+
+    def _check_same(self, number: int, found: bytes, verified: bytes) -> None:
+        if found != verified:
+            raise self._rewritten(f"record {number} is not the one that was verified here")
 
     def _rewritten(self, what: str) -> LedgerDamaged:
         damaged = self._damaged(what)

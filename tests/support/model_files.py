@@ -95,12 +95,7 @@ def slow_graph(rounds: int) -> onnx.ModelProto:
         helper.make_node("Loop", ["rounds", "true", "zeros"], ["last"], body=body),
         helper.make_node("ReduceSum", ["last"], ["still_nothing"], keepdims=0),
     ]
-    model.graph.node[0].output[0] = "plain_product"
-    late = helper.make_node("Add", ["plain_product", "still_nothing"], ["product"])
-    nodes = [*first, model.graph.node[0], late, *list(model.graph.node)[1:]]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    return model
+    return _after(model, first, "still_nothing")
 
 
 def failing_graph(above: float) -> onnx.ModelProto:
@@ -119,9 +114,15 @@ def failing_graph(above: float) -> onnx.ModelProto:
         helper.make_node("Cast", ["too_great"], ["index"], to=onnx.TensorProto.INT64),
         helper.make_node("Gather", ["only", "index"], ["nothing"]),
     ]
-    model.graph.node[0].output[0] = "plain_product"
-    added = helper.make_node("Add", ["plain_product", "nothing"], ["product"])
-    nodes = [*check, model.graph.node[0], added, *list(model.graph.node)[1:]]
+    return _after(model, check, "nothing")
+
+
+def _after(model: onnx.ModelProto, first: list[onnx.NodeProto], nothing: str) -> onnx.ModelProto:
+    """Let a graph compute `first`, whose output `nothing` is 0, before it can answer."""
+    product, *rest = model.graph.node
+    product.output[0] = "plain_product"
+    added = helper.make_node("Add", ["plain_product", nothing], ["product"])
+    nodes = [*first, product, added, *rest]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     return model

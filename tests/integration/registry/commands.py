@@ -69,6 +69,23 @@ def iris_process(home: Path, *words: str, **environ: str) -> Done:
     return Done(done.returncode, done.stdout, done.stderr)
 
 
+def promoting(home: Path, version: str, until_line: str) -> subprocess.Popen[str]:
+    """Start `iris promote`, and return when it has printed a line that contains those words."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "iris", "promote", version, "--watch", "0s"],
+        env={**os.environ, "IRIS_HOME": str(home), "PYTHONUNBUFFERED": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert any(until_line in line for line in process.stdout), process.stderr.read()
+    return process
+
+
 def _inherited() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
 

@@ -10,25 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.integration.registry.commands import asked, iris
+from tests.integration.registry.commands import asked, iris, promoting
 from tests.integration.serving.processes import Supervisor, free_port, until
-
-
-def promoting(home: Path, until_line: str) -> subprocess.Popen[str]:
-    """Start `iris promote 1`, and return when it has printed a line that contains those words."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "iris", "promote", "1", "--watch", "0s"],
-        env={**os.environ, "IRIS_HOME": str(home), "PYTHONUNBUFFERED": "1"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    assert any(until_line in line for line in process.stdout), process.stderr.read()
-    return process
 
 
 def started_on(home: Path) -> list[int]:
@@ -45,7 +28,7 @@ def started_on(home: Path) -> list[int]:
 
 def test_ctrl_c_says_how_things_stand_and_leaves_no_process(home: Path) -> None:
     """The shell's exit code, what serves, the two next commands; and the first of them works."""
-    process = promoting(home, "rolling out")
+    process = promoting(home, "1", "rolling out")
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
@@ -86,7 +69,7 @@ def test_a_terminal_that_is_gone_raises_nothing(home: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_death_leaves_no_process(home: Path, number: int) -> None:
     """What the promotion has started ends with it; the next command waits until it has."""
-    process = promoting(home, "rolling out")
+    process = promoting(home, "1", "rolling out")
     process.send_signal(number)
     process.communicate(timeout=60)
     assert process.returncode in (-signal.SIGKILL, 128 + signal.SIGTERM)

@@ -1,10 +1,7 @@
 """The life of a model on one machine: real MLflow, real processes, real requests."""
 
-import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +19,7 @@ from tests.integration.registry.commands import (
     asked,
     iris,
     iris_process,
+    promoting,
 )
 from tests.integration.serving.processes import Supervisor, free_port, publish, until
 
@@ -101,16 +99,7 @@ def test_a_killed_promotion_is_recovered(
 
 def test_a_supervisor_that_dies_during_the_rollout(home: Path, serving: Supervisor) -> None:
     """The operation stays open, and says so; served again, it is recovered."""
-    promoter = subprocess.Popen(
-        [sys.executable, "-m", "iris", "promote", "2", "--watch", "0s"],
-        env={**os.environ, "IRIS_HOME": str(home), "PYTHONUNBUFFERED": "1"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert promoter.stdout is not None
-    assert any("waiting for" in line for line in promoter.stdout)
+    promoter = promoting(home, "2", "waiting for")
     serving.process.kill()
     _, stderr = promoter.communicate(timeout=60)
     assert promoter.returncode == 1

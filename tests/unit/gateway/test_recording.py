@@ -38,7 +38,7 @@ class Memory(BlobStore):
         return sorted(name for name in self.blobs if name.startswith(prefix))
 
     def _put_if_absent(self, name: str, data: bytes) -> bool:
-        raise NotImplementedError
+        raise AssertionError("a batch is replaced as it grows, and never created")
 
     def _replace(self, name: str, data: bytes) -> None:
         self._up()
