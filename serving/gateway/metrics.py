@@ -22,25 +22,24 @@ _DURATION = "iris_gateway_request_duration_seconds"
 
 
 class _Counts:
-    """What one release answered to real requests, or to synthetic ones."""
+    """The requests of one kind that one release answered with one outcome."""
 
-    __slots__ = ("buckets", "outcomes", "seconds")
+    __slots__ = ("buckets", "seconds")
 
     def __init__(self) -> None:
-        self.outcomes = [0] * len(OUTCOMES)
         self.buckets = [0] * (len(BUCKETS_S) + 1)
         """How many took at most so long, and longer than the bucket before; the last, longer."""
         self.seconds = 0.0
 
 
 class _Release:
-    """What one release answered."""
+    """What one release answered; its counts are in the order of `OUTCOMES`."""
 
     __slots__ = ("latest", "real", "synthetic")
 
     def __init__(self) -> None:
-        self.real = _Counts()
-        self.synthetic = _Counts()
+        self.real = tuple(_Counts() for _ in OUTCOMES)
+        self.synthetic = tuple(_Counts() for _ in OUTCOMES)
         self.latest = 0.0
 
 
@@ -57,8 +56,8 @@ class Metrics:
         now = self._time()
         counts = self._releases.get(release) or self._add(release)
         counts.latest = now
-        of = counts.synthetic if synthetic else counts.real
-        of.outcomes[0 if status < 400 else 1 if status < 500 else 2] += 1
+        outcomes = counts.synthetic if synthetic else counts.real
+        of = outcomes[0 if status < 400 else 1 if status < 500 else 2]
         of.buckets[bisect_left(BUCKETS_S, now - began)] += 1
         of.seconds += now - began
 
@@ -85,8 +84,7 @@ class Metrics:
 
     def _totals(self) -> Iterator[str]:
         for labels, of in self._labelled():
-            for outcome, number in zip(OUTCOMES, of.outcomes, strict=True):
-                yield f'{_TOTAL}{{{labels},outcome="{outcome}"}} {number}'
+            yield f"{_TOTAL}{{{labels}}} {sum(of.buckets)}"
 
     def _durations(self) -> Iterator[str]:
         for labels, of in self._labelled():
@@ -98,9 +96,10 @@ class Metrics:
 
     def _labelled(self) -> Iterator[tuple[str, _Counts]]:
         for release, counts in self._releases.items():
-            for traffic, of in (("real", counts.real), ("synthetic", counts.synthetic)):
-                values = {"version": release.version, "sha256": release.sha256, "traffic": traffic}
-                yield ",".join(f'{k}="{_escaped(v)}"' for k, v in values.items()), of
+            for traffic, outcomes in (("real", counts.real), ("synthetic", counts.synthetic)):
+                for outcome, of in zip(OUTCOMES, outcomes, strict=True):
+                    values = {**release._asdict(), "traffic": traffic, "outcome": outcome}
+                    yield ",".join(f'{k}="{_escaped(v)}"' for k, v in values.items()), of
 
 
 def _escaped(value: str) -> str:

@@ -86,13 +86,15 @@ def test_nothing_is_lost_or_counted_twice(
         metrics.count(release, status, 0.0, synthetic=synthetic)
     text = samples(metrics.text(FIRST))
     duration = "iris_gateway_request_duration_seconds"
-    for release, synthetic in {(release, synthetic) for release, _, _, synthetic in requests}:
-        took = [s for r, _, s, kind in requests if (r, kind) == (release, synthetic)]
+    for kind in {(release, status, synthetic) for release, status, _, synthetic in requests}:
+        release, status, synthetic = kind
+        took = [s for r, c, s, by_us in requests if (r, c, by_us) == kind]
         labels = {
             **release._asdict(),
             "traffic": "synthetic" if synthetic else "real",
+            "outcome": {200: "ok", 422: "client_error", 503: "server_error"}[status],
         }
-        assert sum(values(text, "iris_gateway_requests_total", **labels)) == len(took)
+        assert values(text, "iris_gateway_requests_total", **labels) == [len(took)]
         assert values(text, f"{duration}_count", **labels) == [len(took)]
         assert values(text, f"{duration}_sum", **labels) == pytest.approx([sum(took)])
         for limit in BUCKETS_S:
