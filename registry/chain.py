@@ -19,6 +19,7 @@ from registry.records import (
     Takeover,
     Writer,
 )
+from registry.watch_rules import Former
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Operation:
 
     record: Record
     intent: Intent
-    effects: tuple[Effect, ...]
+    steps: tuple[Step, ...]
     takeovers: tuple[Record, ...]
     ended: Record | None
     """The record of its outcome."""
@@ -39,6 +40,16 @@ class Operation:
     def number(self) -> int:
         """The number of its intent, which is its name."""
         return self.record.number
+
+    @property
+    def effects(self) -> tuple[Effect, ...]:
+        """The effects that were begun, in order."""
+        return tuple(step.effect for step in self.steps)
+
+    @property
+    def former(self) -> Former | None:
+        """What its watch window compares with, as it was before the first rollout."""
+        return next((step.former for step in self.steps if step.former), None)
 
     @property
     def outcome(self) -> Outcome | None:
@@ -202,7 +213,7 @@ class Chain:
         return Operation(
             record=record,
             intent=intent,
-            effects=tuple(r.body.effect for r in own if isinstance(r.body, Step)),
+            steps=tuple(r.body for r in own if isinstance(r.body, Step)),
             takeovers=tuple(r for r in own if isinstance(r.body, Takeover)),
             ended=next((r for r in own if isinstance(r.body, Outcome)), None),
             superseded=any(

@@ -7,6 +7,7 @@ older than what the other has written since.
 """
 
 import contextlib
+import time
 from collections.abc import Iterator
 
 from artifacts.digests import sha256_hex
@@ -33,10 +34,13 @@ from registry.errors import (
 from registry.plan import Planned, alias_step, roll_out_step
 from registry.records import AliasState, Body, Effect, Intent, Kind, Outcome, Result, Step, Takeover
 from registry.rollout import Fence, TargetState, awaited
-from registry.watch import Former, Gateways, Window, look_before
+from registry.watch import Gateways, Window, look_before
+from registry.watch_rules import Former
 from registry.workspace import Workspace, registry_number
 
 _WRITES = 5
+_STORE_AWAY_S = 15.0
+_STORE_AGAIN_S = 0.5
 _NOBODY = "nothing was watched: nobody is served here"
 
 
@@ -50,7 +54,6 @@ class RunningOperation:
         self.number = number
         self.chain = chain
         self.intent = intent
-        self._former = Former(None, None, None)
         self._alias = AliasState.UNTOUCHED
         self._watched = ""
 
@@ -139,20 +142,24 @@ class RunningOperation:
             TargetError: it can't, or not in time, or somebody else writes.
             TakenOverByHand: something else was put in by hand meanwhile.
         """
-        if self.intent.watch_s:
-            self._former = self._look_before()
-        self._before(roll_out_step(self.intent.to))
+        self._before(roll_out_step(self.intent.to), self._look_before())
         self._desire(self.intent.to)
         self._work.crash_point("during roll out")
         state = self._work.target.wait_until_serving(self.intent.to, self._work.told)
         self._work.told(f"{len(state.instances)} instances serve it, each by its own word")
         self._work.crash_point("after roll out")
 
-    def _look_before(self) -> Former:
-        """Take what the watch window compares with, before the release that serves has left."""
+    def _look_before(self) -> Former | None:
+        """Take what the watch window compares with, before the release that serves has left.
+
+        Who goes on with an operation finds it in the ledger: by then another release answers.
+        """
+        recorded = self.chain.operation(self.number).former
+        if recorded is not None or not self.intent.watch_s or self.intent.to.sha256 is None:
+            return recorded
         with self._gateways() as gateways:
-            if gateways is None or self.intent.to.sha256 is None:
-                return Former(None, None, None)
+            if gateways is None:
+                return None
             self._work.step("look before", "looking at how requests are answered now")
             try:
                 leaving = self._described(self.intent.origin)
@@ -182,7 +189,8 @@ class RunningOperation:
     def _seen_by(self, gateways: Gateways) -> str:
         described = self._described(self.intent.to)
         assert described is not None
-        window = Window(gateways, *described, self._former, self._work.limits, self.intent.watch_s)
+        former = self.chain.operation(self.number).former or Former(None, None, None)
+        window = Window(gateways, *described, former, self._work.limits, self.intent.watch_s)
         return window.watch(self._check_serving, self._work.told)
 
     @contextlib.contextmanager
@@ -206,8 +214,9 @@ class RunningOperation:
 
         Raises:
             LedgerMoved, TakenOverByHand, TargetError: there is not.
+            StoreUnavailable: nobody knows, for longer than a moment.
         """
-        self._check_ours()
+        self._insist_that_it_is_ours()
         state = self._work.target.read()
         self._check_no_hand(state)
         missing = awaited(state, self.intent.to)
@@ -303,8 +312,8 @@ class RunningOperation:
         self._desire(self._work.target.read().release)
         return self._work.target.read()
 
-    def _before(self, step: Planned) -> None:
-        self._append(Step(intent=self.number, effect=step.effect))
+    def _before(self, step: Planned, former: Former | None = None) -> None:
+        self._append(Step(intent=self.number, effect=step.effect, former=former))
         self._work.step(step.effect.value, step.words)
         self._work.crash_point(f"before {step.effect}")
 
@@ -347,6 +356,19 @@ class RunningOperation:
                 "this operation was taken over by somebody else",
                 hint="look at iris history; nothing more is done here",
             )
+
+    def _insist_that_it_is_ours(self) -> None:
+        """Look as `_check_ours` does, and bear with a store that is away for a moment."""
+        ends = time.monotonic() + _STORE_AWAY_S
+        while True:
+            try:
+                return self._check_ours()
+            except StoreUnavailable as error:
+                if time.monotonic() >= ends:
+                    hint = f"{error.hint}; {self.intent.to} serves meanwhile; then: iris recover"
+                    raise StoreUnavailable(error.message, hint=hint) from error
+                self._work.told(f"looking again: {error.message}")
+            time.sleep(_STORE_AGAIN_S)
 
     def _check_no_hand(self, state: TargetState) -> None:
         if state.release not in self.chain.put_in(self.intent):

@@ -15,6 +15,7 @@ from typing import Literal, Self
 import msgspec
 
 from artifacts.release import Release
+from registry.watch_rules import Former
 
 
 class Kind(enum.StrEnum):
@@ -103,6 +104,8 @@ class Step(_Body, frozen=True, kw_only=True, tag="step"):
 
     intent: int
     effect: Effect
+    former: Former | None = None
+    """At the rollout: what the watch window compares with, whoever carries it out."""
 
 
 class Takeover(_Body, frozen=True, kw_only=True, tag="takeover"):

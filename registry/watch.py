@@ -18,11 +18,22 @@ import msgspec
 
 from artifacts.model import ModelCard
 from registry.errors import WatchFailed
-from registry.watch_rules import Durations, Limits, Traffic, out_of_bounds
+from registry.watch_rules import (
+    Bounds,
+    Durations,
+    Former,
+    Limits,
+    Traffic,
+    fewest_failures,
+    fewest_requests,
+    out_of_bounds,
+)
 
 BOUNDS_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """The buckets of the durations of synthetic requests; a gateway's counters name their own."""
 SYNTHETIC_HEADER = "X-Iris-Synthetic"
+NO_RELEASE = ""
+"""Under this digest a gateway counts the requests that it met no release for."""
 
 _CHECK_S = 1.0
 _TIMEOUT_S = 2.0
@@ -38,7 +49,9 @@ _SAMPLE = re.compile(r"(?P<name>iris_gateway_\w+)\{(?P<labels>.*)\} (?P<value>\d
 class Synthetic:
     """The synthetic requests so far."""
 
+    asked: int = 0
     requests: int = 0
+    """Those that tell something of the release."""
     errors: int = 0
     counts: Counter[int] = field(default_factory=Counter)
     refused: str = ""
@@ -73,13 +86,17 @@ class Gateways:
         """Close the connections."""
         self._http.close()
 
-    def real(self, sha256: str) -> Traffic | None:
-        """Return what the gateways count of a release's real requests; None where one is silent."""
+    def counters(self) -> list[str] | None:
+        """Return the page of counters of each gateway; None where one is silent."""
         try:
-            pages = [self._http.get(f"{url}/metrics").raise_for_status().text for url in self._urls]
+            return [self._http.get(f"{url}/metrics").raise_for_status().text for url in self._urls]
         except httpx.HTTPError:
             return None
-        return read_counters(pages, sha256)
+
+    def real(self, sha256: str) -> Traffic | None:
+        """Return what the gateways count of a release's real requests; None where one is silent."""
+        pages = self.counters()
+        return None if pages is None else read_counters(pages, sha256)
 
     def ask(self, card: ModelCard, sha256: str, seen: Synthetic) -> None:
         """Send one request with known answers, and count how it went.
@@ -89,6 +106,7 @@ class Gateways:
         Raises:
             WatchFailed: the release answers otherwise than its file says.
         """
+        seen.asked += 1
         rows = card.golden.rows[:_GOLDEN_ROWS]
         begun = time.perf_counter()
         try:
@@ -141,16 +159,6 @@ def _check_answer(predictions: list[_Prediction], card: ModelCard) -> None:
             )
 
 
-@dataclass(frozen=True)
-class Former:
-    """What is known before the rollout: the release that goes, and the one that comes."""
-
-    real: Traffic | None
-    synthetic: Traffic | None
-    coming: Traffic | None
-    """What the one that comes has answered in an earlier life."""
-
-
 def look_before(
     gateways: Gateways, leaving: tuple[ModelCard, str] | None, coming_sha256: str
 ) -> Former:
@@ -168,7 +176,33 @@ def look_before(
     for _ in range(_FORMER_REQUESTS):
         gateways.ask(*leaving, seen)
         time.sleep(_FORMER_PAUSE_S)
-    return Former(gateways.real(leaving[1]), seen.traffic(), coming)
+    synthetic = seen.traffic() if seen.requests else None
+    return Former(gateways.real(leaving[1]), synthetic, coming)
+
+
+class RealRequests:
+    """What became of the real requests since the rollout, as the gateways count."""
+
+    def __init__(self, gateways: Gateways, sha256: str, before: Traffic | None) -> None:
+        """Begin with what the release had answered in an earlier life."""
+        self._gateways = gateways
+        self._sha256 = sha256
+        self._before = before
+        self._unserved: Traffic | None = None
+
+    def read(self) -> Traffic | None:
+        """Return them; None where a gateway is silent.
+
+        A request that met no release since the first look was this one's to answer, and failed.
+        """
+        pages = self._gateways.counters()
+        if pages is None:
+            return None
+        unserved = read_counters(pages, NO_RELEASE)
+        self._unserved = self._unserved or unserved
+        served = _since(read_counters(pages, self._sha256), self._before)
+        failed = _since(unserved, self._unserved).requests
+        return Traffic(served.requests + failed, served.errors + failed, served.durations)
 
 
 @dataclass(frozen=True)
@@ -187,28 +221,35 @@ class Window:
     def watch(self, check: Callable[[], None], told: Callable[[str], None]) -> str:
         """Watch the release, and return in a sentence what was seen.
 
+        It takes longer than was asked for where so few requests were answered that no fault of the
+        release would have shown.
+
         Args:
             check: is called every second; raises where there is nothing more to watch.
             told: is called with what was seen so far.
 
         Raises:
-            WatchFailed: it is out of bounds, or nothing arrived that could tell.
+            WatchFailed: it is out of bounds, or too little arrived that could tell.
         """
-        seen, real = Synthetic(), _NOTHING
+        fewest = fewest_requests(self.limits.bounds)
+        pause = min(1 / self.limits.synthetic_per_second, self.seconds / fewest)
+        requests = RealRequests(self.gateways, self.sha256, self.former.coming)
+        seen, real = Synthetic(), requests.read()
         begun = check_at = time.monotonic()
         while True:
             self.gateways.ask(self.card, self.sha256, seen)
             now = time.monotonic()
-            over = now - begun >= self.seconds
+            over = now - begun >= self.seconds and seen.asked >= fewest
             if over or now >= check_at:
                 check_at = now + _CHECK_S
                 check()
-                real = _since(self.gateways.real(self.sha256), self.former.coming) or real
-                self._judge(real, seen.traffic())
-                told(f"{real.requests} real and {seen.requests} synthetic requests, within bounds")
+                real = requests.read() or real
+                self._judge(real or _NOTHING, seen.traffic())
+                counted = real.requests if real else "unknown"
+                told(f"{counted} real and {seen.requests} synthetic requests, within bounds")
             if over:
-                return self._summary(real, seen)
-            time.sleep(1 / self.limits.synthetic_per_second)
+                return self._summary(now - begun, real, seen)
+            time.sleep(pause)
 
     def _judge(self, real: Traffic, synthetic: Traffic) -> None:
         former, bounds = self.former, self.limits.bounds
@@ -218,35 +259,44 @@ class Window:
             kind = "real" if of_real else "synthetic"
             raise WatchFailed(f"out of bounds: of the {kind} requests, {of_real or of_synthetic}")
 
-    def _summary(self, real: Traffic, seen: Synthetic) -> str:
-        counts = f"{_counted(real, 'real')}, {_counted(seen.traffic(), 'synthetic')}"
-        told = f"watched {self.seconds:g} s: {counts}"
-        if self.former.synthetic is None:
-            told += "; nothing was there to compare their speed with"
-        if real.requests >= self.limits.real_requests:
-            return told
-        if seen.requests > seen.errors:
-            return f"{told}; the real ones were too few, the synthetic ones decided"
+    def _summary(self, seconds: float, real: Traffic | None, seen: Synthetic) -> str:
+        bounds, synthetic = self.limits.bounds, seen.traffic()
+        of_real = _counted(real, "real", bounds) if real else "real requests could not be counted"
+        told = f"watched {seconds:.0f} s: {of_real}, {_counted(synthetic, 'synthetic', bounds)}"
+        if real is not None and real.requests >= self.limits.real_requests:
+            return told + _compared(self.former.real)
+        if synthetic.requests >= fewest_requests(bounds):
+            decided = "the real ones were too few, the synthetic ones decided"
+            return f"{told}; {decided}{_compared(self.former.synthetic)}"
         why = f" (the gateway answers with {seen.refused})" if seen.refused else ""
         raise WatchFailed(
-            f"neither enough real nor any synthetic requests arrived in {self.seconds:g} s{why}",
+            f"neither enough real nor enough synthetic requests were answered{why}: {told}",
             hint="where the gateway asks for keys, set IRIS_GATEWAY_KEY",
         )
 
 
-def _counted(traffic: Traffic, kind: str) -> str:
+def _counted(traffic: Traffic, kind: str, bounds: Bounds) -> str:
     if not traffic.requests:
         return f"no {kind} requests"
     median = traffic.durations.quantile(0.5) * 1e3 if traffic.durations.total else 0.0
-    return f"{traffic.requests} {kind} requests, {traffic.errors} failed, median {median:.1f} ms"
+    return (
+        f"{traffic.requests} {kind} requests, {traffic.errors} failed "
+        f"({fewest_failures(traffic.requests, bounds)} are too many), median {median:.1f} ms"
+    )
+
+
+def _compared(former: Traffic | None) -> str:
+    if former is not None and former.durations.total:
+        return ""
+    return "; nothing was there to compare their speed with"
 
 
 _NOTHING = Traffic(0, 0, Durations(BOUNDS_S, (0,) * (len(BOUNDS_S) + 1)))
 
 
-def _since(now: Traffic | None, before: Traffic | None) -> Traffic | None:
+def _since(now: Traffic, before: Traffic | None) -> Traffic:
     """Return what was added; a counter that fell was begun anew, with its gateway."""
-    if now is None or before is None or now.requests < before.requests:
+    if before is None or now.requests < before.requests:
         return now
     if now.durations.bounds != before.durations.bounds:
         return now

@@ -5,9 +5,10 @@ confidence, by the exact interval for a proportion (Clopper and Pearson, Biometr
 window is looked at many times, so the confidence of one look is high.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from itertools import pairwise
+from math import ceil, log
 
 _ERROR_OF_A_LOOK = 1e-4
 """How often one look takes a release that is just within a bound for one that is not."""
@@ -62,6 +63,16 @@ class Traffic:
 
 
 @dataclass(frozen=True)
+class Former:
+    """What was known before the rollout: how the release that goes was answering."""
+
+    real: Traffic | None
+    synthetic: Traffic | None
+    coming: Traffic | None
+    """What the one that comes has answered to real requests in an earlier life."""
+
+
+@dataclass(frozen=True)
 class Bounds:
     """What is tolerable."""
 
@@ -81,6 +92,20 @@ class Limits:
     real_requests: int
     """So many real requests decide; with fewer, the synthetic ones do."""
     synthetic_per_second: float
+
+
+def fewest_requests(bounds: Bounds) -> int:
+    """Return how many requests it takes to tell: were all failed, or all slow, so many would show.
+
+    All of n are beyond a share with confidence where share ** n is smaller than the error.
+    """
+    share = max(bounds.error_rate, *(share for _, share in _SLOW_SHARES))
+    return ceil(log(_ERROR_OF_A_LOOK) / log(share))
+
+
+def fewest_failures(total: int, bounds: Bounds) -> int:
+    """Return how many of so many requests would have to fail to be more than is tolerable."""
+    return bisect_right(range(total + 1), bounds.error_rate, key=lambda n: lower_bound(n, total))
 
 
 def out_of_bounds(now: Traffic, before: Traffic | None, bounds: Bounds) -> str | None:

@@ -81,7 +81,7 @@ class WatchLimits(_Section, frozen=True, kw_only=True):
     """`[watch]`: of the window between proof and alias."""
 
     seconds: Annotated[float, msgspec.Meta(ge=0, le=86_400)]
-    error_rate: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    error_rate: Annotated[float, msgspec.Meta(ge=0, le=0.5)]
     slower: Positive
     slow_floor_ms: Positive
     real_requests: Count

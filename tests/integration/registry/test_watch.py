@@ -1,4 +1,7 @@
-"""The watch window on real processes: what is slow, fails or dies is gone again by itself."""
+"""The watch window on real processes: what is slow or dies is gone again by itself.
+
+What begins to fail late is in `tests/faults`.
+"""
 
 import shutil
 import signal
@@ -6,7 +9,6 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 
@@ -14,23 +16,31 @@ from artifacts.store import open_store
 from registry.records import Effect
 from registry.settings import RegistrySettings
 from registry.workspace import open_ledger
-from tests.integration.registry.commands import PREDICT, Done, Stream, asked, iris, iris_process
+from tests.integration.registry.commands import Done, Stream, asked, iris, iris_process
 from tests.integration.registry.register import register
 from tests.integration.serving.processes import Supervisor, free_port, until
-from tests.support.model_files import failing_graph, model_file, slow_graph
+from tests.support.model_files import model_file, slow_graph
 
 ANYWAY = ("--accept-inconclusive", "a test", "--force", "a test")
+NO_MLFLOW = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+"""Nobody listens there."""
 
 
 @pytest.fixture(scope="module")
-def watched(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
-    """`iris serve`, with version 1 promoted; the tests leave it serving that."""
+def serving(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
+    """`iris serve`."""
     home = tmp_path_factory.mktemp("watched") / "home"
     shutil.copytree(trained, home, ignore=shutil.ignore_patterns("mlflow"))
     with Supervisor(home, GATEWAY_PORT=str(free_port())) as supervisor:
         supervisor.until_listening()
-        iris(home, "promote", "1")
         yield supervisor
+
+
+@pytest.fixture
+def watched(serving: Supervisor) -> Supervisor:
+    """`iris serve`, with version 1 in place, whatever another test has left."""
+    iris(serving.home, "promote", "1", "--reason", "to begin with")
+    return serving
 
 
 def explanation(home: Path) -> str:
@@ -56,15 +66,13 @@ def in_place(home: Path) -> None:
 
 
 def test_real_requests_decide_where_there_are_enough(watched: Supervisor) -> None:
-    """The outcome says how many there were, and that none failed; a rollback is as ever."""
+    """The outcome says how many there were, and that none failed."""
     with Stream(watched.gateway) as stream:
         until(lambda: all(len(v) > 50 for v in stream.versions), "there is something to compare")
         iris(watched.home, "promote", "2", "--watch", "2s")
         assert "synthetic ones decided" not in explanation(watched.home)
         assert "done: " in explanation(watched.home)
-        iris(watched.home, "rollback")
     assert stream.failures == []
-    in_place(watched.home)
 
 
 def test_synthetic_requests_decide_where_nobody_comes(watched: Supervisor) -> None:
@@ -72,42 +80,17 @@ def test_synthetic_requests_decide_where_nobody_comes(watched: Supervisor) -> No
     iris(watched.home, "promote", "3", "--watch", "1s")
     assert "no real requests" in explanation(watched.home)
     assert "the synthetic ones decided" in explanation(watched.home)
-    iris(watched.home, "rollback")
-    in_place(watched.home)
 
 
 def test_a_release_that_is_ten_times_slower_is_rolled_back(
     watched: Supervisor, tmp_path: Path
 ) -> None:
     """It answers rightly, and that is not enough."""
-    version = register(watched.home, tmp_path, model_file(graph=slow_graph(500)))
-    failed = iris(watched.home, "promote", str(version), "--watch", "20s", *ANYWAY, code=1)
+    # So slow (0.1 s) that ten times a busy machine's usual is less.
+    version = register(watched.home, tmp_path, model_file(graph=slow_graph(1500)))
+    failed = iris(watched.home, "promote", str(version), "--watch", "1s", *ANYWAY, code=1)
     assert "took longer than" in failed.stderr
     assert "compensated: out of bounds" in explanation(watched.home)
-    in_place(watched.home)
-
-
-def test_a_release_that_begins_to_fail_is_rolled_back(watched: Supervisor, tmp_path: Path) -> None:
-    """Its golden rows go on being right; real requests are not."""
-    version = register(watched.home, tmp_path, model_file(graph=failing_graph(100.0)))
-    ended = threading.Event()
-
-    def send_what_it_cannot() -> None:
-        with httpx.Client(base_url=watched.gateway, timeout=30) as client:
-            while not ended.wait(0.01):
-                client.post(PREDICT, json={"instances": [[101.0, 3.5, 1.4, 0.2]]})
-
-    sender = threading.Thread(target=send_what_it_cannot)
-    later = threading.Timer(4.0, sender.start)
-    later.start()
-    try:
-        failed = iris(watched.home, "promote", str(version), "--watch", "40s", *ANYWAY, code=1)
-    finally:
-        later.join()
-        ended.set()
-        sender.join()
-    assert "of the real requests" in failed.stderr
-    assert "requests failed" in failed.stderr
     in_place(watched.home)
 
 
@@ -130,19 +113,26 @@ def test_a_release_whose_instance_dies_is_rolled_back(watched: Supervisor) -> No
     in_place(watched.home)
 
 
-def test_a_rollback_during_the_window_ends_it(watched: Supervisor) -> None:
-    """It always starts; the promoter is told that it was taken over."""
+def test_a_rollback_ends_the_window_and_another_goes_on_without_mlflow(
+    watched: Supervisor,
+) -> None:
+    """It always starts, twice in a row too; the promoter is told that it was taken over."""
+    iris(watched.home, "promote", "2", "--reason", "again")
     ended: list[Done] = []
 
     def promote() -> None:
-        words = ("promote", "2", "--watch", "60s", "--reason", "again")
+        words = ("promote", "3", "--watch", "60s", "--reason", "again")
         ended.append(iris_process(watched.home, *words))
 
     promoter = threading.Thread(target=promote)
     promoter.start()
-    until(lambda: is_watched(watched.home), "version 2 is watched")
-    iris(watched.home, "rollback", "--reason", "enough")
+    until(lambda: is_watched(watched.home), "version 3 is watched")
+    for version in ("2", "1"):
+        iris(watched.home, "rollback", "--reason", "enough", code=0, **NO_MLFLOW)
+        assert watched.state()["release"]["version"] == version
     promoter.join()
     assert ended[0].code == 1
     assert "taken over" in ended[0].stderr
+    assert asked(watched.home, "status")["next"] == "iris recover"
+    iris(watched.home, "recover")
     in_place(watched.home)

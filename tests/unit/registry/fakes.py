@@ -60,6 +60,7 @@ class FakeTarget(Target):
             fence or before.fence,
             serving if release else [],
             Rollout("failed", "it does not start") if broken else Rollout("idle"),
+            before.gateways,
         )
 
     def report(self, instances: list[Instance]) -> None:
