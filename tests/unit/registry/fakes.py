@@ -16,7 +16,7 @@ from registry.lease import Lease
 from registry.rollout import Fence, Instance, Rollout, Target, TargetState, awaited
 from registry.settings import RegistrySettings
 from registry.versions import Candidate, Versions
-from registry.workspace import Workspace
+from registry.workspace import Workspace, registry_number
 from tests.support.model_files import FEATURES, LABELS, model_file, probabilities
 from training.evaluation import SPLIT_SALT, Table
 
@@ -196,8 +196,8 @@ class World:
         assert [i.release for i in self.target.state.instances] == (
             [chain.serving] if chain.serving else []
         )
-        alias = self.versions.aliases.get("champion")
-        assert alias == (int(chain.serving.version) if chain.serving else None)
+        number = registry_number(chain.serving) if chain.serving else None
+        assert self.versions.aliases.get("champion") == number
 
 
 def _flowers() -> Table:
