@@ -22,7 +22,7 @@ JSON = {"content-type": "application/json"}
 
 def post(gateway: GatewayProgram, body: bytes, **headers: str) -> httpx.Response:
     """Send a body to `/v1/predict`."""
-    return httpx.post(f"{gateway.url}/v1/predict", content=body, headers=JSON | headers)
+    return gateway.post("/v1/predict", content=body, headers=JSON | headers)
 
 
 def assert_problem(answer: httpx.Response, status: int, name: str) -> None:
@@ -183,13 +183,9 @@ def test_json_may_be_declared_in_other_words(gateway: GatewayProgram, content_ty
 
 def test_a_body_may_come_in_chunks(gateway: GatewayProgram) -> None:
     """A body without a declared length is read, and bounded all the same."""
-    chunked = httpx.post(
-        f"{gateway.url}/v1/predict", content=iter([GOOD[:9], GOOD[9:]]), headers=JSON
-    )
+    chunked = gateway.post("/v1/predict", content=iter([GOOD[:9], GOOD[9:]]), headers=JSON)
     assert chunked.status_code == 200
-    endless = httpx.post(
-        f"{gateway.url}/v1/predict", content=(b" " * 1000 for _ in range(100)), headers=JSON
-    )
+    endless = gateway.post("/v1/predict", content=(b" " * 1000 for _ in range(100)), headers=JSON)
     assert_problem(endless, 413, "body-too-large")
 
 
@@ -204,9 +200,7 @@ def test_any_other_is_replaced(gateway: GatewayProgram, given: str) -> None:
     """An id that could not be logged safely is replaced by a new one, different each time."""
     headers = {b"content-type": b"application/json", b"x-request-id": given.encode("latin-1")}
     made = {
-        httpx.post(f"{gateway.url}/v1/predict", content=GOOD, headers=headers).headers[
-            "x-request-id"
-        ]
+        gateway.post("/v1/predict", content=GOOD, headers=headers).headers["x-request-id"]
         for _ in range(2)
     }
     assert len(made) == 2
