@@ -138,7 +138,7 @@ def test_every_answer_is_right_for_its_own_request(
         absent = "no wrk, the load generator: apt-get install wrk"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(absent)
     (tmp_path / "requests").write_text("\n".join(_request(path, n) for n in range(1, 301)))
-    command = [wrk, "-t1", f"-c{connections}", "-d2s", "-s", str(SCRIPT), path.gateways[0].url]
+    command = [wrk, "-t1", f"-c{connections}", "-d1s", "-s", str(SCRIPT), path.gateways[0].url]
     output = subprocess.run(
         [*command, "--", str(tmp_path / "requests")], capture_output=True, text=True, check=True
     ).stdout
