@@ -1,4 +1,4 @@
-"""Which rows are left out, and how good a model's answers for them are.
+"""Which rows are left out, which to compare models on, and how good their answers are.
 
 Pure functions of plain values, without MLflow or scikit-learn: the gates of a promotion use them
 too, and have to come to the same numbers.
@@ -11,6 +11,7 @@ once a version is registered; a card names the salt that its model was trained w
 
 from collections.abc import Sequence
 from hashlib import sha256
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -18,11 +19,25 @@ from numpy.typing import NDArray
 
 from training.table import Mask, Rows, Table, read_table
 
-__all__ = ["SPLIT_SALT", "Mask", "Rows", "Table", "accuracy", "held_out", "measure", "read_table"]
+__all__ = [
+    "SPLIT_SALT",
+    "Mask",
+    "Rows",
+    "Table",
+    "accuracy",
+    "grid",
+    "held_out",
+    "measure",
+    "read_table",
+]
 
 # The first of iris-0, iris-1, … that leaves out 20 of the 50 rows of each species of iris.
 SPLIT_SALT = "iris-1170"
 HELD_OUT_PERCENT = 40
+
+GRID_STEPS = 11
+GRID_BEYOND = 0.5  # of a column's range, on either side
+GRID_MOST_ROWS = 20_000
 
 METRICS = ("accuracy", "macro_f1", "log_loss", "brier", "calibration_error")
 CALIBRATION_BINS = 10
@@ -37,6 +52,19 @@ def _is_held_out(row: list[float], salt: str) -> bool:
     text = f"{salt}:{','.join(map(repr, row))}"
     number = int.from_bytes(sha256(text.encode()).digest()[:8], "big")
     return number * 100 < HELD_OUT_PERCENT * 2**64
+
+
+def grid(low: NDArray[np.float64], high: NDArray[np.float64]) -> Rows:
+    """Span the ranges and half a range beyond, with fewer steps where there are many columns.
+
+    Args:
+        low: the least value of each column.
+        high: the greatest.
+    """
+    beyond = (high - low) * GRID_BEYOND
+    steps = max(2, min(GRID_STEPS, int(GRID_MOST_ROWS ** (1 / len(low)))))
+    axes = np.linspace(low - beyond, high + beyond, steps).T
+    return np.array(list(product(*axes)))
 
 
 def measure(labels: Sequence[str], probabilities: Rows, classes: Sequence[str]) -> dict[str, float]:

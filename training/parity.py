@@ -5,7 +5,7 @@ table, a grid over the ranges and beyond them, and rows that lie exactly between
 of a column, where trees put their thresholds and a rounding would show.
 """
 
-from itertools import pairwise, product
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,19 +13,16 @@ import numpy as np
 from artifacts.model import Model, Parity
 from training.errors import ParityMissed
 from training.estimators import ask
+from training.evaluation import grid
 from training.table import Rows
 
 # Trees add up hundreds of float32 leaves: 4e-7 was seen, so this has room and still is no error.
 LARGEST_DIFFERENCE = 1e-5
 
-GRID_STEPS = 11
-GRID_BEYOND = 0.5  # of a column's range, on either side
-GRID_MOST_ROWS = 20_000
-
 
 def probes(rows: Rows) -> Rows:
     """Return the rows to ask, made from the like of those that the estimator was trained on."""
-    return np.vstack([rows, _grid(rows), _between(rows)])
+    return np.vstack([rows, grid(rows.min(axis=0), rows.max(axis=0)), _between(rows)])
 
 
 def compare(model: Model, estimator: Any, asked: Rows) -> Parity:
@@ -51,15 +48,6 @@ def compare(model: Model, estimator: Any, asked: Rows) -> Parity:
             "CalibratedClassifierCV(ensemble=False). docs/decisions says which estimators export",
         )
     return parity
-
-
-def _grid(rows: Rows) -> Rows:
-    """Span the ranges and half a range beyond, with fewer steps where there are many columns."""
-    low, high = rows.min(axis=0), rows.max(axis=0)
-    beyond = (high - low) * GRID_BEYOND
-    steps = max(2, min(GRID_STEPS, int(GRID_MOST_ROWS ** (1 / rows.shape[1]))))
-    axes = np.linspace(low - beyond, high + beyond, steps).T
-    return np.array(list(product(*axes)))
 
 
 def _between(rows: Rows) -> Rows:

@@ -5,17 +5,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from artifacts.model import Model, ModelCard, load_model
-from training.evaluation import SPLIT_SALT, Table, held_out
+from training.evaluation import SPLIT_SALT, Table, grid, held_out
 
-GRID_MOST_ROWS = 20_000
-GRID_STEPS = 11
 ROUNDS = 5
 CALLS = 200
 MOST_SECONDS = 2.0
@@ -171,23 +168,14 @@ def _left_out_of(card: ModelCard) -> bool:
 
 
 def _same_labels(candidate: Model, champion: Model, table: Table) -> bool:
-    names = [feature.name for feature in champion.card.features]
+    features = champion.card.features
+    names = [feature.name for feature in features]
     if {f.name for f in candidate.card.features} != set(names):
         return False
-    rows = np.vstack([table.columns(names), grid(champion.card)])
+    low, high = np.array([(f.minimum, f.maximum) for f in features]).T
+    rows = np.vstack([table.columns(names), grid(low, high)])
     before, after = (answer(model, rows, names).labels for model in (champion, candidate))
     return bool(np.array_equal(before, after))
-
-
-def grid(card: ModelCard) -> NDArray[np.float64]:
-    """Span the training ranges and half of each beyond, as parity is proven on."""
-    features = card.features
-    steps = max(2, min(GRID_STEPS, int(GRID_MOST_ROWS ** (1 / len(features)))))
-    axes = []
-    for feature in features:
-        beyond = (feature.maximum - feature.minimum) / 2
-        axes.append(np.linspace(feature.minimum - beyond, feature.maximum + beyond, steps))
-    return np.array(list(product(*axes)))
 
 
 def costs(
