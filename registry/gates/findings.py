@@ -27,6 +27,22 @@ class Measure(msgspec.Struct, frozen=True):
     high: float
     limit: float | None = None
 
+    @property
+    def stays_below(self) -> Verdict:
+        """Whether it is no more than the limit; inconclusive with the bounds on both sides."""
+        assert self.limit is not None
+        if self.high <= self.limit:
+            return Verdict.PASS
+        return Verdict.FAIL if self.low > self.limit else Verdict.INCONCLUSIVE
+
+    @property
+    def stays_above(self) -> Verdict:
+        """Whether it is no less than the limit; inconclusive with the bounds on both sides."""
+        assert self.limit is not None
+        if self.low >= self.limit:
+            return Verdict.PASS
+        return Verdict.FAIL if self.high < self.limit else Verdict.INCONCLUSIVE
+
 
 class Listing(msgspec.Struct, frozen=True):
     """A small table of what a gate saw."""

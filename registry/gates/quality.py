@@ -1,7 +1,9 @@
 """Quality, recall and calibration: both models on rows that neither was trained on."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from registry.gates.evidence import Compared, Evidence
@@ -18,40 +20,49 @@ from registry.gates.thresholds import CalibrationLimits, QualityLimits, RecallLi
 NO_ROWS = "no data to judge it on is known: nobody kept rows that training leaves out"
 
 
+class _OnRows(ABC):
+    """A gate that looks at the rows, and at nothing else."""
+
+    name: str
+
+    def judge(self, evidence: Evidence) -> Finding:
+        """Give its verdict as far as the rows can prove it."""
+        if evidence.rows is None:
+            return Finding(self.name, Verdict.INCONCLUSIVE, NO_ROWS)
+        return _unsure_if_known(self._look(evidence.rows), evidence.rows)
+
+    @abstractmethod
+    def _look(self, rows: Compared) -> Finding:
+        """Give the verdict for rows that neither model was trained on."""
+
+
 @dataclass(frozen=True)
-class Quality:
+class Quality(_OnRows):
     """It is right about as often as the champion: not less by the margin, and above the floor."""
 
     limits: QualityLimits
     name = "quality"
 
-    def judge(self, evidence: Evidence) -> Finding:
+    def _look(self, rows: Compared) -> Finding:
         """Compare row by row; without a champion, hold it against the floor."""
-        rows = evidence.rows
-        if rows is None:
-            return Finding(self.name, Verdict.INCONCLUSIVE, NO_ROWS)
         found = self._floor(rows)
-        if rows.champion is not None and found.verdict is not Verdict.FAIL:
-            found = self._paired(rows)
-        return _unsure_if_known(found, rows)
+        if rows.champion is None or found.verdict is Verdict.FAIL:
+            return found
+        return self._paired(rows)
 
     def _floor(self, rows: Compared) -> Finding:
         right, total, floor = int(rows.right.sum()), len(rows.labels), self.limits.accuracy_floor
         low, high = rate_bounds(right, total, self.limits.confidence)
+        accuracy = Measure("accuracy", low, right / total, high, floor)
+        sentence = {
+            Verdict.PASS: f"it is right on {low:.1%} of rows at least",
+            Verdict.FAIL: f"it is right on {high:.1%} of rows at most",
+            Verdict.INCONCLUSIVE: f"{total} rows leave it between {low:.1%} and {high:.1%}, on "
+            f"both sides of {floor:.0%}",
+        }[accuracy.stays_above]
         measured = f"right on {right} of {total} rows, at least {low:.1%}"
         wanted = f"{floor:.0%} of rows right"
-        measures = [Measure("accuracy", low, right / total, high, floor)]
-        if high < floor:
-            verdict, sentence = Verdict.FAIL, f"it is right on {high:.1%} of rows at most"
-        elif low >= floor:
-            verdict, sentence = Verdict.PASS, f"it is right on {low:.1%} of rows at least"
-        else:
-            verdict = Verdict.INCONCLUSIVE
-            sentence = (
-                f"{total} rows leave it between {low:.1%} and {high:.1%}, on both sides of "
-                f"{floor:.0%}"
-            )
-        return Finding(self.name, verdict, sentence, measured, wanted, measures)
+        return Finding(self.name, accuracy.stays_above, sentence, measured, wanted, [accuracy])
 
     def _paired(self, rows: Compared) -> Finding:
         margin, sure, total = self.limits.margin, self.limits.confidence, len(rows.labels)
@@ -60,37 +71,33 @@ class Quality:
         low, high = loss_bounds(lost, won, total, sure)
         measured = f"{lost} rows lost, {won} won of {total}: loss {_points(high)} at most"
         wanted = f"a loss within {_points(margin)}, {sure:.0%} sure"
-        measures = [Measure("loss of accuracy", low, (lost - won) / total, high, margin)]
+        loss = Measure("loss of accuracy", low, (lost - won) / total, high, margin)
+        verdict = Verdict.PASS if rows.same_everywhere else loss.stays_below
         if rows.same_everywhere:
-            verdict = Verdict.PASS
             sentence = "it gives the champion's label to every row left out, and to a whole grid"
-        elif high <= margin:
-            verdict, sentence = Verdict.PASS, f"it loses {_points(high)} to the champion at most"
-        elif low > margin:
-            verdict, sentence = Verdict.FAIL, f"it loses {_points(low)} to the champion at least"
+        elif verdict is Verdict.PASS:
+            sentence = f"it loses {_points(high)} to the champion at most"
+        elif verdict is Verdict.FAIL:
+            sentence = f"it loses {_points(low)} to the champion at least"
         else:
-            verdict = Verdict.INCONCLUSIVE
             shown = loss_bounds(0, 0, total, sure)[1]
             needed = rows_needed(lost, won, total, margin, sure)
             sentence = (
                 f"the loss lies between {_points(low)} and {_points(high)}; {total} rows can show "
                 f"{_points(shown)} at the smallest, and about {max(needed, total + 1)} are needed"
             )
-        return Finding(self.name, verdict, sentence, measured, wanted, measures)
+        return Finding(self.name, verdict, sentence, measured, wanted, [loss])
 
 
 @dataclass(frozen=True)
-class Recall:
+class Recall(_OnRows):
     """No class is found less often than before, as far as its rows can tell."""
 
     limits: RecallLimits
     name = "recall"
 
-    def judge(self, evidence: Evidence) -> Finding:
+    def _look(self, rows: Compared) -> Finding:
         """Fail on evidence against one class, with the confidence shared among all classes."""
-        rows = evidence.rows
-        if rows is None:
-            return Finding(self.name, Verdict.INCONCLUSIVE, NO_ROWS)
         classes = sorted(set(rows.labels))
         sure = 1 - (1 - self.limits.confidence) / len(classes)  # Bonferroni
         measures = [self._measure(rows, label, sure) for label in classes]
@@ -112,8 +119,7 @@ class Recall:
         else:
             verdict = Verdict.PASS
             sentence = f"no evidence of loss; {self._unseen(rows, classes, sure)}"
-        found = Finding(self.name, verdict, sentence, measured, wanted, measures)
-        return _unsure_if_known(found, rows)
+        return Finding(self.name, verdict, sentence, measured, wanted, measures)
 
     def _measure(self, rows: Compared, label: str, sure: float) -> Measure:
         inside = np.array(rows.labels) == label
@@ -138,17 +144,14 @@ class Recall:
 
 
 @dataclass(frozen=True)
-class Calibration:
+class Calibration(_OnRows):
     """Its probabilities are about as good as the champion's, by the Brier score."""
 
     limits: CalibrationLimits
     name = "calibration"
 
-    def judge(self, evidence: Evidence) -> Finding:
+    def _look(self, rows: Compared) -> Finding:
         """Fail on evidence that the score got worse; without a champion, that it is too bad."""
-        rows = evidence.rows
-        if rows is None:
-            return Finding(self.name, Verdict.INCONCLUSIVE, NO_ROWS)
         score, paired = rows.candidate.brier(rows.labels), rows.champion is not None
         limit = self.limits.tolerance if paired else self.limits.brier_limit
         if rows.champion is not None:
@@ -159,21 +162,17 @@ class Calibration:
         sign = "+" if paired else ""
         measured = f"{what} {score.mean():{sign}.3f}, from {low:{sign}.3f} to {high:{sign}.3f}"
         wanted = f"no evidence of more than {limit:g}"
-        if low > limit:
+        found = Measure(what, low, float(score.mean()), high, limit)
+        if found.stays_below is Verdict.FAIL:
             verdict, sentence = Verdict.FAIL, f"evidence of loss: the {what} is {low:.3f} at least"
         else:
-            verdict = Verdict.PASS
-            total, seen = (
-                len(rows.labels),
-                _least_mean_seen(len(rows.labels), least, limit, self.limits),
-            )
+            verdict, total = Verdict.PASS, len(rows.labels)
+            seen = _least_mean_seen(total, least, limit, self.limits)
             sentence = (
                 f"no evidence of loss; a {what} under {seen:.2f} could not have been seen on "
                 f"{total} rows"
             )
-        measures = [Measure(what, low, float(score.mean()), high, limit)]
-        found = Finding(self.name, verdict, sentence, measured, wanted, measures)
-        return _unsure_if_known(found, rows)
+        return Finding(self.name, verdict, sentence, measured, wanted, [found])
 
 
 def _least_mean_seen(rows: int, least: float, limit: float, limits: CalibrationLimits) -> float:
@@ -194,19 +193,13 @@ def _unsure_if_known(found: Finding, rows: Compared) -> Finding:
         why = "the champion may have been trained on these rows, which favours it"
     else:
         return found
-    return Finding(
-        found.gate,
-        Verdict.INCONCLUSIVE,
-        f"{found.sentence}; but {why}",
-        found.measured,
-        found.wanted,
-        found.measures,
+    return msgspec.structs.replace(
+        found, verdict=Verdict.INCONCLUSIVE, sentence=f"{found.sentence}; but {why}"
     )
 
 
 def _beyond(measure: Measure, *, paired: bool) -> bool:
-    assert measure.limit is not None
-    return measure.low > measure.limit if paired else measure.high < measure.limit
+    return (measure.stays_below if paired else measure.stays_above) is Verdict.FAIL
 
 
 def _said(measure: Measure, *, paired: bool) -> str:

@@ -46,21 +46,20 @@ class Replay:
         shares = [float((r.before.labels != r.after.labels).mean()) for r in young]
         mean, limit = float(np.mean(shares)), self.limits.changed_limit
         low, high = share_bounds(mean, len(young), self.limits.confidence)
-        if high <= limit:
-            verdict, sentence = Verdict.PASS, f"{high:.1%} of answers change at most"
-        elif low > limit:
-            verdict, sentence = Verdict.FAIL, f"{low:.1%} of answers change at least"
-        else:
-            verdict = Verdict.INCONCLUSIVE
-            sentence = f"between {low:.1%} and {high:.1%} of answers change"
+        changed = Measure("changed answers", low, mean, high, limit)
+        sentence = {
+            Verdict.PASS: f"{high:.1%} of answers change at most",
+            Verdict.FAIL: f"{low:.1%} of answers change at least",
+            Verdict.INCONCLUSIVE: f"between {low:.1%} and {high:.1%} of answers change",
+        }[changed.stays_below]
         measured = f"{mean:.1%} of answers changed, in {len(young)} requests"
         return Finding(
             self.name,
-            verdict,
+            changed.stays_below,
             sentence + _skipped(served),
             measured,
             f"{limit:.0%} at most, {self.limits.confidence:.0%} sure",
-            [Measure("changed answers", low, mean, high, limit)],
+            [changed],
             [_shifts(young), _changes(young), _most_changed(young, served.features)],
         )
 
