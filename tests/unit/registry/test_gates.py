@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from artifacts.errors import SettingsError
 from artifacts.model import Feature, Histogram, Parity
 from artifacts.replay import Served, ServedBatch, batch_name, encode
-from registry.errors import GatesFailed, RegistryUnavailable
+from registry.errors import GatesFailed, GatesInconclusive, RegistryUnavailable
 from registry.examination import examine_version
 from registry.gates import Finding, Report, Verdict
 from registry.gates.budget import Budget
@@ -26,7 +26,7 @@ from registry.screens import gate_table, operation_screen
 from registry.settings import RegistrySettings
 from tests.support.model_files import FEATURES, LABELS, probabilities
 from tests.unit.registry.fakes import World
-from training.evaluation import Table
+from training.evaluation import Table, held_out
 
 LIMITS = read_thresholds()
 CLASSES = ["a", "b", "c"]
@@ -137,6 +137,19 @@ def test_twelve_rows_are_inconclusive_and_say_how_many_it_takes() -> None:
     assert found.verdict is Verdict.INCONCLUSIVE
     assert "12 rows can show 22.1 points" in found.sentence
     assert "are needed" in found.sentence
+
+
+def test_a_nearly_equal_on_twelve_rows_is_not_promoted(tmp_path: Path) -> None:
+    """What passes on 2,000 rows is inconclusive where 12 are left out, and no gate fails it."""
+    table = table_of(100, 1)
+    left_out = held_out(table)
+    world = world_of(tmp_path, table.part(~left_out | (left_out.cumsum() <= 12)))
+    promote(world.work(), Request(world.register(), accept_inconclusive="the first"))
+    report = examine_version(world.work(), world.register(tilt=0.2))
+    assert verdicts(report)["quality"] is Verdict.INCONCLUSIVE
+    assert report.verdict is Verdict.INCONCLUSIVE, gate_table(report)
+    with pytest.raises(GatesInconclusive, match="quality"):
+        promote(world.work(), Request(2))
 
 
 def test_the_same_answers_everywhere_pass_on_any_number_of_rows() -> None:
