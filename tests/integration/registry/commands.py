@@ -69,10 +69,10 @@ def iris_process(home: Path, *words: str, **environ: str) -> Done:
     return Done(done.returncode, done.stdout, done.stderr)
 
 
-def promoting(home: Path, version: str, until_line: str) -> subprocess.Popen[str]:
+def promoting(home: Path, version: str, until_line: str, *options: str) -> subprocess.Popen[str]:
     """Start `iris promote`, and return when it has printed a line that contains those words."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "iris", "promote", version, "--watch", "0s"],
+        [sys.executable, "-m", "iris", "promote", version, "--watch", "0s", *options],
         env={**os.environ, "IRIS_HOME": str(home), "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -23,18 +23,33 @@ from tests.integration.registry.commands import (
 )
 from tests.integration.serving.processes import Supervisor, free_port, publish, until
 
+AGAIN = ("--reason", "again")
+"""A test before may have rolled back from it."""
 
-@pytest.fixture
-def serving(home: Path) -> Iterator[Supervisor]:
-    """`iris serve`, with version 1 promoted."""
+
+@pytest.fixture(scope="module")
+def supervisor(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
+    """`iris serve`, with version 1 promoted, for the tests that leave it running."""
+    home = tmp_path_factory.mktemp("serving") / "home"
+    shutil.copytree(trained, home, ignore=shutil.ignore_patterns("mlflow"))
     with Supervisor(home, GATEWAY_PORT=str(free_port())) as supervisor:
         supervisor.until_listening()
         iris(home, "promote", "1")
         yield supervisor
 
 
-def test_a_promotion_and_a_rollback_lose_no_request(home: Path, serving: Supervisor) -> None:
+@pytest.fixture
+def serving(supervisor: Supervisor) -> Supervisor:
+    """The same, whatever the test before has left serving."""
+    status = asked(supervisor.home, "status", "--exit-code")
+    if status["release"]["version"] != "1":
+        iris(supervisor.home, "rollback", "--to", "1")
+    return supervisor
+
+
+def test_a_promotion_and_a_rollback_lose_no_request(serving: Supervisor) -> None:
     """Answers change from version 1 to 2 and never back, until the rollback goes back, once."""
+    home = serving.home
     with Stream(serving.gateway) as stream:
         until(lambda: all(stream.versions), "every client has an answer")
         iris(home, "promote", "2", "--reason", "a second seed")
@@ -52,19 +67,20 @@ def test_a_promotion_and_a_rollback_lose_no_request(home: Path, serving: Supervi
     history = iris(home, "history").stdout
     assert "a second seed" in history
     assert "rollback" in history
-    assert "quality" in iris(home, "history", str(asked(home, "history")[1]["number"])).stdout
+    assert "quality" in iris(home, "history", str(asked(home, "history")[-2]["number"])).stdout
     iris(home, "verify-ledger")
 
 
-def test_a_release_that_cannot_serve_changes_nothing(home: Path, serving: Supervisor) -> None:
+def test_a_release_that_cannot_serve_changes_nothing(serving: Supervisor) -> None:
     """Version and alias stay as they were, clients notice nothing, and the reason is told."""
+    home = serving.home
     digest = asked(home, "status")["release"]["sha256"]
-    # A folder where the supervisor puts the file of version 2: it can't be fetched.
-    sha256 = Versions(f"sqlite:///{home / 'mlflow.db'}").candidate(2).sha256
-    (home / "models" / f"{sha256}.onnx").mkdir(parents=True)
+    # A folder where the supervisor puts the file of version 3: it can't be fetched.
+    sha256 = Versions(f"sqlite:///{home / 'mlflow.db'}").candidate(3).sha256
+    (home / "models" / f"{sha256}.onnx").mkdir()
     with Stream(serving.gateway) as stream:
         until(lambda: all(stream.versions), "every client has an answer")
-        failed = iris(home, "promote", "2", code=1)
+        failed = iris(home, "promote", "3", code=1)
     assert "cannot serve" in failed.stderr
     assert "version 1" in failed.stderr
     assert stream.failures == []
@@ -79,13 +95,12 @@ def test_a_release_that_cannot_serve_changes_nothing(home: Path, serving: Superv
     ("point", "version"),
     [("during roll out", "1"), ("before move alias", "2")],
 )
-def test_a_killed_promotion_is_recovered(
-    home: Path, serving: Supervisor, point: str, version: str
-) -> None:
+def test_a_killed_promotion_is_recovered(serving: Supervisor, point: str, version: str) -> None:
     """After SIGKILL the next command says what to do, and `iris recover` does it."""
+    home = serving.home
     with Stream(serving.gateway) as stream:
         until(lambda: all(stream.versions), "every client has an answer")
-        killed = iris_process(home, "promote", "2", IRIS_CRASH_AT=point)
+        killed = iris_process(home, "promote", "2", *AGAIN, IRIS_CRASH_AT=point)
         assert killed.code == -signal.SIGKILL
         refused = iris(home, "promote", "3", code=1)
         assert "iris recover" in refused.stderr
@@ -97,9 +112,25 @@ def test_a_killed_promotion_is_recovered(
     assert status["troubles"] == []
 
 
-def test_a_supervisor_that_dies_during_the_rollout(home: Path, serving: Supervisor) -> None:
+def test_what_was_put_in_by_hand_is_recorded_as_asked(serving: Supervisor) -> None:
+    """With the digest that the instance reports; the alias names no version that does not serve."""
+    home = serving.home
+    hand = publish(home, 77)
+    serving.put_by_hand(Release("hand", hand.blob, None))
+    assert iris(home, "status", "--exit-code", code=1).stdout.count("put in by hand") == 1
+    iris(home, "promote", "2", code=1)
+    iris(home, "reconcile", "--to", "serving", "--reason", "it was urgent")
+    status = asked(home, "status", "--exit-code")
+    assert status["release"] == {"version": "hand", "blob": hand.blob, "sha256": hand.sha256}
+    assert status["registered"]["alias"] is None
+    iris(home, "rollback")
+    assert asked(home, "status", "--exit-code")["registered"]["alias"] == 1
+
+
+def test_a_supervisor_that_dies_during_the_rollout(serving: Supervisor) -> None:
     """The operation stays open, and says so; served again, it is recovered."""
-    promoter = promoting(home, "2", "waiting for")
+    home = serving.home
+    promoter = promoting(home, "2", "waiting for", *AGAIN)
     serving.process.kill()
     _, stderr = promoter.communicate(timeout=60)
     assert promoter.returncode == 1
@@ -112,20 +143,6 @@ def test_a_supervisor_that_dies_during_the_rollout(home: Path, serving: Supervis
         status = asked(home, "status")
         assert status["troubles"] == []
         assert status["registered"]["alias"] == int(status["release"]["version"])
-
-
-def test_what_was_put_in_by_hand_is_recorded_as_asked(home: Path, serving: Supervisor) -> None:
-    """With the digest that the instance reports; the alias names no version that does not serve."""
-    hand = publish(home, 77)
-    serving.put_by_hand(Release("hand", hand.blob, None))
-    assert iris(home, "status", "--exit-code", code=1).stdout.count("put in by hand") == 1
-    iris(home, "promote", "2", code=1)
-    iris(home, "reconcile", "--to", "serving", "--reason", "it was urgent")
-    status = asked(home, "status", "--exit-code")
-    assert status["release"] == {"version": "hand", "blob": hand.blob, "sha256": hand.sha256}
-    assert status["registered"]["alias"] is None
-    iris(home, "rollback")
-    assert asked(home, "status", "--exit-code")["registered"]["alias"] == 1
 
 
 def test_with_nothing_serving_the_release_is_proven_once(home: Path) -> None:
