@@ -39,8 +39,13 @@ def batch_prefix(environment: str, sha256: str) -> str:
 
 def batch_name(environment: str, sha256: str, at: dt.datetime) -> str:
     """Return a name of its own for a batch that is written at that moment (UTC)."""
-    moment = at.astimezone(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
-    return f"{batch_prefix(environment, sha256)}{moment}-{secrets.token_hex(8)}.json"
+    written = at.astimezone(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
+    return f"{batch_prefix(environment, sha256)}{written}-{secrets.token_hex(8)}.json"
+
+
+def moment(name: str) -> str:
+    """Return what batches are in the order of time by, whatever their release."""
+    return name.rpartition("/")[2]
 
 
 def encode(batch: ServedBatch) -> bytes:

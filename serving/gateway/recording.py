@@ -2,9 +2,9 @@
 
 Requests are picked at random, so a record is what clients send and not what one of them repeats.
 The event loop only keeps what was picked; a thread writes it. A batch is written again as it grows,
-so little is lost with the process, and few requests make few batches. Memory is bounded, and so is
-the number of batches of a release, whichever gateway wrote them. A store that is down or slow costs
-records and never a request.
+so little is lost with the process, and few requests make few batches. Memory is bounded, and so are
+the releases of which there are batches, and their number, whichever gateway wrote them. A store
+that is down or slow costs records and never a request.
 """
 
 import datetime as dt
@@ -15,12 +15,13 @@ from collections.abc import Callable
 from math import log1p
 
 from artifacts.errors import IrisError
-from artifacts.replay import Served, ServedBatch, batch_name, batch_prefix, encode
+from artifacts.replay import Served, ServedBatch, batch_name, encode, moment
 from artifacts.store import BlobStore
 from serving.gateway.models import Answered, ServedModel
 from serving.gateway.schema import Row
 
 BATCH_ROWS = 1000  # a request with more of them is a batch of its own
+RELEASES_KEPT = 8  # those that were recorded last, in an environment
 BATCHES_HELD = 8  # in memory: those that grow, one a release, and those that wait to be written
 WRITE_S = 5.0  # how late a record may be written, where no batch is full before
 STOP_S = 5.0  # how long the end may wait for the store
@@ -142,10 +143,15 @@ class Recorder:
         return batch
 
     def _run(self) -> None:
-        while not self._stopping:
+        stopping = False
+        while not stopping:
             self._due.wait(WRITE_S)
             self._due.clear()
-            self.write()
+            stopping = self._stopping  # read before the write: what came until then is written
+            try:
+                self.write()
+            except Exception:
+                log.exception("a defect: what was served is not recorded; it is tried again")
 
     def write(self) -> None:
         """Write what is not in the store yet; where that fails, it is tried again next time."""
@@ -171,14 +177,24 @@ class Recorder:
             begun = not batch.written
             batch.written = len(requests)
             if begun:
-                self._delete_oldest(batch.model.id.sha256)
+                self._delete_oldest()
         with self._lock:
             if full and batch in self._held:
                 self._held.remove(batch)
 
-    def _delete_oldest(self, sha256: str) -> None:
-        names = self._blobs.list(batch_prefix(self._environment, sha256))
-        for name in names[: -self._kept]:
+    def _delete_oldest(self) -> None:
+        """Delete what is more than is kept of a release, and the releases of long ago."""
+        releases: dict[str, list[str]] = {}
+        for name in self._blobs.list(f"{self._environment}/"):
+            releases.setdefault(name.rpartition("/")[0], []).append(name)
+        of_long_ago = sorted(releases.values(), key=lambda names: moment(names[-1]))
+        for names in of_long_ago[:-RELEASES_KEPT]:
+            self._delete(names)
+        for names in of_long_ago[-RELEASES_KEPT:]:
+            self._delete(names[: -self._kept])
+
+    def _delete(self, names: list[str]) -> None:
+        for name in names:
             self._blobs.delete(name)
 
 

@@ -3,6 +3,7 @@
 import datetime as dt
 import itertools
 import random
+import threading
 from collections.abc import Callable
 
 import msgspec
@@ -15,7 +16,7 @@ from artifacts.replay import ServedBatch, batch_name, batch_prefix, decode
 from artifacts.store import BlobStore
 from serving.gateway import recording
 from serving.gateway.models import Answered, ServedModel
-from serving.gateway.recording import BATCH_ROWS, BATCHES_HELD, Recorder, gap
+from serving.gateway.recording import BATCH_ROWS, BATCHES_HELD, RELEASES_KEPT, Recorder, gap
 
 
 class Memory(BlobStore):
@@ -191,12 +192,70 @@ def test_a_store_that_is_down_costs_records_within_bounds(
 
 
 def test_releases_that_are_gone_leave_room(store: Memory) -> None:
-    """A gateway that lives through many releases records each of them."""
+    """A gateway that lives through many releases records each, and the youngest stay."""
     recording = recorder(store)
-    for number in range(3 * BATCHES_HELD):
+    releases = 3 * BATCHES_HELD
+    for number in range(releases):
         answer(recording, number, model=served(str(number)))
         recording.write()
-    assert len(batches(store)) == 3 * BATCHES_HELD
+        assert [float(number)] in recorded(store)
+    kept = {batch.version for batch in batches(store)}
+    assert kept == {str(number) for number in range(releases - RELEASES_KEPT, releases)}
+
+
+class Holding(Memory):
+    """A store whose first write waits until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = threading.Event()
+        self.let_go = threading.Event()
+
+    def _replace(self, name: str, data: bytes) -> None:
+        self.asked.set()
+        self.let_go.wait()
+        super()._replace(name, data)
+
+
+def test_what_comes_during_the_last_write_is_written_too() -> None:
+    """The end may come while the store is busy with what was recorded before."""
+    store = Holding()
+    subject = recorder(store)
+    subject.start()
+    answer(subject, *[1] * BATCH_ROWS)
+    assert store.asked.wait(10)
+    answer(subject, 2)
+    ending = threading.Thread(target=subject.stop)
+    ending.start()
+    store.let_go.set()
+    ending.join()
+    assert [2.0] in recorded(store)
+
+
+class Broken(Memory):
+    """A store with a defect, which shows once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = threading.Event()
+
+    def _replace(self, name: str, data: bytes) -> None:
+        if not self.asked.is_set():
+            self.asked.set()
+            raise RuntimeError("a defect")
+        super()._replace(name, data)
+
+
+def test_a_defect_is_logged_and_ends_no_record(caplog: pytest.LogCaptureFixture) -> None:
+    """What was not written is written the next time."""
+    store = Broken()
+    subject = recorder(store)
+    subject.start()
+    answer(subject, *[1] * BATCH_ROWS)
+    assert store.asked.wait(10)
+    subject.stop()
+    assert len(recorded(store)) == BATCH_ROWS
+    assert "a defect" in caplog.text
 
 
 def test_the_end_waits_for_the_store_but_not_for_ever(
