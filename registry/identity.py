@@ -24,16 +24,14 @@ def this_writer() -> Writer:
 def is_dead(writer: Writer) -> bool:
     """Tell whether the writer was a process of this machine that has ended.
 
-    False where it lives, where it may not be looked at, and where it is another machine's.
+    False where it lives, where it may not be looked at, and where it is another machine's. False
+    too where another process has its id by now: when a process began is reckoned from the clock,
+    so one that lives looks like another as soon as somebody sets the clock.
     """
     if writer.host != socket.gethostname():
         return False
     try:
-        process = psutil.Process(writer.pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return True
-        # The clock may have been set between the two readings by less than a second.
-        return abs(process.create_time() - writer.started) > 1.0
+        return psutil.Process(writer.pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
     except psutil.AccessDenied:
