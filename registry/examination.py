@@ -91,6 +91,8 @@ def examine(
 def keep(work: Workspace, candidate: "Candidate", report: Report) -> str:
     """Keep the report under its digest, then show it in MLflow, where MLflow answers.
 
+    It is noted too which rows have judged the version: the next to be judged by them is told.
+
     Returns:
         The digest.
 
@@ -100,6 +102,8 @@ def keep(work: Workspace, candidate: "Candidate", report: Report) -> str:
     data = msgspec.json.format(msgspec.json.encode(report), indent=2)
     digest = sha256_hex(data)
     work.store.records.create(f"gates/{digest}.json", data)
+    if report.rows_sha256:
+        work.store.records.create(_judged(report.rows_sha256, candidate.sha256), b"{}\n")
     environment = work.settings.iris_env
     try:
         work.versions.attach(
@@ -168,12 +172,15 @@ def _table(records: BlobStore, digest: str) -> Table | None:
 
 
 def _count_judged(work: Workspace, rows: str | None, sha256: str) -> int:
-    """Note that these rows have judged this file, and count the others that they have judged."""
+    """Count the other files that these rows have judged."""
     if rows is None:
         return 0
-    prefix = f"judged/{rows}/"
-    work.store.records.create(prefix + sha256, b"{}\n")
-    return len(work.store.records.list(prefix)) - 1
+    return len({*work.store.records.list(f"judged/{rows}/")} - {_judged(rows, sha256)})
+
+
+def _judged(rows: str, sha256: str) -> str:
+    """Return the name of the note that these rows have judged that file."""
+    return f"judged/{rows}/{sha256}"
 
 
 def _served(work: Workspace, model: Model, champion: Model) -> Served | None:

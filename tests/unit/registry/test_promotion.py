@@ -62,6 +62,23 @@ def test_what_serves_already_is_done_and_nothing_is_written(world: World) -> Non
     assert world.work().ledger.read().head == before
 
 
+def everything(world: World) -> list[str]:
+    """Return the names of all that is stored, and MLflow's tags."""
+    store = world.work().store
+    parts = (store.models, store.ledger, store.records, store.replay)
+    stored = [part.address(name) for part in parts for name in part.list()]
+    return stored + [f"{tags}" for tags in (world.versions.tags, world.versions.version_tags)]
+
+
+def test_a_dry_run_writes_nothing(world: World) -> None:
+    """It says what would be done, and leaves no trace: neither a report nor that it was judged."""
+    promote(world.work(), Request(world.register()))
+    number, before = world.register(tilt=0.01), everything(world)
+    planned = promote(world.work(), Request(number, dry_run=True))
+    assert planned.plan
+    assert everything(world) == before
+
+
 def test_a_version_that_does_not_exist_is_refused(world: World) -> None:
     """Nothing begins."""
     with pytest.raises(VersionUnfit):
