@@ -52,6 +52,11 @@ class Operation:
         return next((step.former for step in self.steps if step.former), None)
 
     @property
+    def watched(self) -> str:
+        """What its watch window saw, where that is over."""
+        return next((step.watched for step in self.steps if step.watched), "")
+
+    @property
     def outcome(self) -> Outcome | None:
         """How it ended."""
         body = self.ended.body if self.ended else None

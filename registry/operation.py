@@ -55,7 +55,7 @@ class RunningOperation:
         self.chain = chain
         self.intent = intent
         self._alias = AliasState.UNTOUCHED
-        self._watched = ""
+        self._watched = chain.operation(number).watched
 
     @classmethod
     def begin(cls, work: Workspace, chain: Chain, intent: Intent) -> "RunningOperation":
@@ -252,7 +252,7 @@ class RunningOperation:
         number = registry_number(release) if release else None
         self._work.check_registry_id(self.chain)
         alias = self._work.settings.alias
-        self._before(alias_step(release if number else None, alias))
+        self._before(alias_step(release if number else None, alias), watched=self._watched)
         self._work.versions.move_alias(alias, number)
         self._work.crash_point("after move alias")
         return AliasState.MOVED
@@ -312,8 +312,8 @@ class RunningOperation:
         self._desire(self._work.target.read().release)
         return self._work.target.read()
 
-    def _before(self, step: Planned, former: Former | None = None) -> None:
-        self._append(Step(intent=self.number, effect=step.effect, former=former))
+    def _before(self, step: Planned, former: Former | None = None, watched: str = "") -> None:
+        self._append(Step(intent=self.number, effect=step.effect, former=former, watched=watched))
         self._work.step(step.effect.value, step.words)
         self._work.crash_point(f"before {step.effect}")
 

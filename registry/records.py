@@ -106,6 +106,8 @@ class Step(_Body, frozen=True, kw_only=True, tag="step"):
     effect: Effect
     former: Former | None = None
     """At the rollout: what the watch window compares with, whoever carries it out."""
+    watched: str = ""
+    """At the alias: what the window saw, whoever records the outcome."""
 
 
 class Takeover(_Body, frozen=True, kw_only=True, tag="takeover"):
