@@ -16,7 +16,7 @@ from registry.plan import promotion_plan
 from registry.promotion import carry_out, refuse_open
 from registry.records import Intent, Kind
 from registry.recovery import settle_alias
-from registry.rollback import rollback
+from registry.rollback import bring_back
 from registry.rollout import TargetState, awaited
 from registry.workspace import Workspace, registry_number
 
@@ -29,6 +29,7 @@ def reconcile_to_serving(work: Workspace, reason: str) -> list[str]:
 
     Raises:
         OperationOpen: one is under way.
+        LedgerMoved: one has begun meanwhile, and is left alone.
         TakenOverByHand: what serves is not one release, or is something else meanwhile.
         VersionUnfit: it calls itself a registered version, and is not that one.
         NothingToDo: nothing serves.
@@ -57,6 +58,7 @@ def reconcile_to_ledger(work: Workspace, reason: str) -> list[str]:
 
     Raises:
         OperationOpen: one is under way.
+        LedgerMoved: one has begun meanwhile, and is left alone.
         NothingToDo: the ledger says that nothing serves.
         RegistryUnavailable, TargetError: not done, or left to `iris recover`.
     """
@@ -69,7 +71,7 @@ def reconcile_to_ledger(work: Workspace, reason: str) -> list[str]:
             hint="to record it: iris reconcile --to serving; to replace it, after that: "
             "iris promote VERSION",
         )
-    number = rollback(work, chain.serving, reason)
+    number = bring_back(work, chain, state, chain.serving, reason)
     return [f"{chain.serving} serves again: iris history {number}"]
 
 

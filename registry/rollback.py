@@ -66,19 +66,38 @@ def rollback(work: Workspace, release: Release | None, reason: str) -> int:
     if release is None:
         return _back_to_nothing(work, reason)
     check_file(work.store.models, release)
+    operation = _insist(work, lambda chain, state: _begin(work, chain, state, release, reason))
+    return _carry_out(work, operation)
 
-    def begin(chain: Chain, state: TargetState) -> RunningOperation:
-        intent = Intent(
-            operation=Kind.ROLLBACK,
-            origin=state.release,
-            to=release,
-            evidence=None,
-            reason=reason,
-            supersedes=chain.open.number if chain.open else None,
-        )
-        return RunningOperation.begin(work, chain, intent)
 
-    operation = _insist(work, begin)
+def bring_back(
+    work: Workspace, chain: Chain, state: TargetState, release: Release, reason: str
+) -> int:
+    """Let a release serve again, as long as nobody has begun anything since `chain` was read.
+
+    Raises:
+        LedgerMoved: somebody has; it is his turn.
+        BlobNotFound, DigestMismatch, TakenOverByHand, TargetError: see `rollback`.
+    """
+    check_file(work.store.models, release)
+    return _carry_out(work, _begin(work, chain, state, release, reason))
+
+
+def _begin(
+    work: Workspace, chain: Chain, state: TargetState, release: Release, reason: str
+) -> RunningOperation:
+    intent = Intent(
+        operation=Kind.ROLLBACK,
+        origin=state.release,
+        to=release,
+        evidence=None,
+        reason=reason,
+        supersedes=chain.open.number if chain.open else None,
+    )
+    return RunningOperation.begin(work, chain, intent)
+
+
+def _carry_out(work: Workspace, operation: RunningOperation) -> int:
     with operation.at_work():
         go_back(work, operation)
     return operation.number

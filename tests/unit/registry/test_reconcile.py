@@ -6,7 +6,7 @@ import pytest
 
 from artifacts.digests import sha256_hex
 from artifacts.release import Release
-from registry.errors import NothingToDo, OperationOpen, TakenOverByHand, VersionUnfit
+from registry.errors import LedgerMoved, NothingToDo, OperationOpen, TakenOverByHand, VersionUnfit
 from registry.promotion import Request, promote
 from registry.reconcile import reconcile_to_ledger, reconcile_to_serving
 from registry.records import AliasSettled, Kind
@@ -93,6 +93,24 @@ def test_nothing_is_recorded_while_an_operation_is_open(promoted: World) -> None
     for run in (reconcile_to_ledger, reconcile_to_serving):
         with pytest.raises(OperationOpen):
             run(promoted.work(), "")
+
+
+def test_what_has_begun_meanwhile_is_not_superseded(promoted: World) -> None:
+    """Whoever brings back what the ledger says ends nobody's operation."""
+    put_in(promoted)
+    work = promoted.work()
+
+    def meanwhile(here: str) -> None:
+        if here == "before intent":
+            with pytest.raises(Crash):
+                reconcile_to_serving(promoted.work(crash_at="after intent"), "")
+
+    work.crash_point = meanwhile
+    with pytest.raises(LedgerMoved):
+        reconcile_to_ledger(work, "a mistake")
+    last = promoted.work().ledger.read().operations[-1]
+    assert (last.intent.operation, last.superseded) == (Kind.ADOPTION, False)
+    assert promoted.serving() == "by-hand"
 
 
 def test_what_not_every_instance_serves_is_not_recorded(promoted: World) -> None:
