@@ -5,13 +5,13 @@ integrity, and needs only the ledger, the blob store and what serves. Where MLfl
 the alias is left to `iris recover`.
 
 During the first promotion of all there is no release before: then it takes that over and goes back
-to nothing served.
+to nothing served. An adoption changes nothing of what serves, so there is nothing to go back from.
 """
 
 from collections.abc import Callable
 
 from artifacts.release import Release
-from registry.chain import Chain
+from registry.chain import Chain, Operation
 from registry.errors import LedgerMoved, NothingToDo, TakenOverByHand
 from registry.operation import RunningOperation
 from registry.promotion import undo
@@ -38,16 +38,17 @@ def choose(work: Workspace, version: str | None) -> Release | None:
     good = chain.releases()
     if version is not None:
         found = next((r for r in good if r.version == version), None)
-    elif chain.open is not None and not good:
+    elif _first_promotion(chain) is not None:
         return None
     else:
         found = chain.previous(work.target.read().release) if good else None
     if found is None:
         what = f"release {version}" if version is not None else "release before this one"
         known = ", ".join(r.version for r in good) or "none"
+        open_ = f"; {chain.open.describe()}: iris recover ends it" if chain.open else ""
         raise NothingToDo(
             f"there is no {what} to roll back to",
-            hint=f"released so far: {known}; see iris history",
+            hint=f"released so far: {known}; see iris history{open_}",
         )
     return found
 
@@ -137,11 +138,19 @@ def _insist(
                 raise
 
 
+def _first_promotion(chain: Chain) -> Operation | None:
+    """Return the open promotion before which nothing was released."""
+    found = chain.open
+    first = found is not None and found.intent.operation is Kind.PROMOTION and not chain.releases()
+    return found if first else None
+
+
 def _back_to_nothing(work: Workspace, reason: str) -> int:
     def take_over(chain: Chain, _: TargetState) -> RunningOperation:
-        if chain.open is None:
+        promotion = _first_promotion(chain)
+        if promotion is None:
             raise NothingToDo("the promotion has ended meanwhile", hint="look at iris status")
-        return RunningOperation.take_over(work, chain, chain.open.number, reason or _NO_REASON)
+        return RunningOperation.take_over(work, chain, promotion.number, reason or _NO_REASON)
 
     operation = _insist(work, take_over)
     with operation.at_work():

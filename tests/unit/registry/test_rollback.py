@@ -2,12 +2,16 @@
 
 import pytest
 
+from artifacts.digests import sha256_hex
 from artifacts.errors import DigestMismatch
+from artifacts.release import Release
 from registry.errors import NothingToDo, TakenOverByHand, VersionUnfit
 from registry.promotion import Request, promote
+from registry.reconcile import reconcile_to_serving
 from registry.records import Effect, Step
 from registry.recovery import recover
 from registry.rollback import choose, rollback
+from tests.support.model_files import model_file
 from tests.unit.registry.fakes import Crash, World
 
 
@@ -232,3 +236,21 @@ def test_a_second_rollback_remembers_what_the_first_left(world: World) -> None:
     assert world.versions.digests[2] in world.work().ledger.read().rejected
     with pytest.raises(NothingToDo):
         choose(world.work(), None)
+
+
+@pytest.mark.parametrize("point", ["after intent", "during roll out", "before outcome"])
+def test_during_a_first_adoption_there_is_nothing_to_go_back_to(world: World, point: str) -> None:
+    """It has changed nothing of what serves; what a hand put in stays, and recovery ends it."""
+    file = model_file()
+    found = Release("by-hand", "by-hand.onnx", sha256_hex(file))
+    world.work().store.models.create(found.blob, file)
+    world.target.put(found)
+    with pytest.raises(Crash):
+        reconcile_to_serving(world.work(crash_at=point), "")
+    head = world.work().ledger.read().head
+    with pytest.raises(NothingToDo, match="iris recover ends it"):
+        go_back(world)
+    with pytest.raises(NothingToDo):
+        rollback(world.work(), None, "chosen while a promotion was open")
+    assert world.work().ledger.read().head == head
+    assert world.target.state.release == found
