@@ -4,6 +4,8 @@ import importlib
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 from artifacts.errors import SettingsError
 from registry.gates.budget import Budget
 from registry.gates.evidence import Evidence
@@ -66,8 +68,16 @@ class _OwnGate:
         try:
             found: object = self.gate.judge(evidence)
         except Exception as error:  # noqa: BLE001  whatever somebody else's code raises
-            sentence = f"it could not judge: {type(error).__name__}: {error}"
-            return Finding(self.name, Verdict.INCONCLUSIVE, sentence)
+            return self._inconclusive(f"it could not judge: {type(error).__name__}: {error}")
         if not isinstance(found, Finding):
-            return Finding(self.name, Verdict.INCONCLUSIVE, "it gave no finding")
-        return found
+            return self._inconclusive("it gave no finding")
+        try:
+            # As the report keeps it: nobody has checked the types, and JSON has no NaN.
+            kept = msgspec.json.decode(msgspec.json.encode(found), type=Finding)
+        except (TypeError, ValueError, RecursionError) as error:
+            return self._inconclusive(f"it gave a finding that no report can hold: {error}")
+        return msgspec.structs.replace(kept, gate=self.name)
+
+    def _inconclusive(self, sentence: str) -> Finding:
+        plain = sentence.encode(errors="backslashreplace").decode()  # no surrogate on its own
+        return Finding(self.name, Verdict.INCONCLUSIVE, plain)

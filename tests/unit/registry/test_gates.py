@@ -2,7 +2,7 @@
 
 import datetime as dt
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -18,6 +18,7 @@ from registry.examination import examine_version
 from registry.gates import Finding, Report, Verdict
 from registry.gates.budget import Budget
 from registry.gates.evidence import Answers, Compared, Cost, Evidence
+from registry.gates.findings import Measure
 from registry.gates.page import page
 from registry.gates.quality import Calibration, Quality, Recall
 from registry.gates.thresholds import load_thresholds, read_thresholds
@@ -466,7 +467,58 @@ class Broken(Freshness):
     name = "broken"
 
     def judge(self, evidence: Evidence) -> Finding:
-        raise KeyError("oops")
+        raise KeyError("oops \udce9")
+
+
+class Odd(Freshness):
+    """A gate whose finding is not what it should be, in the way that a test says."""
+
+    name = "odd"
+    says: ClassVar[dict[str, Any]] = {}
+
+    def judge(self, evidence: Evidence) -> Finding:
+        return Finding(**{"gate": "another", "verdict": Verdict.PASS, "sentence": "", **self.says})
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        {"verdict": "pass!"},
+        {"sentence": 3},
+        {"sentence": "\udce9"},
+        {"measures": [Measure("loss", 0.0, float("nan"), 1.0)]},
+        {"measures": [Measure("loss", 0.0, 0.5, float("inf"))]},
+        {"measures": [Measure("loss", object(), 0.5, 1.0)]},  # type: ignore[arg-type]
+        {"listings": "none"},
+    ],
+    ids=repr,
+)
+def test_a_finding_that_no_report_can_hold_lets_nothing_pass(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: dict[str, Any]
+) -> None:
+    """It is told as inconclusive, under the name of its gate; the report can be kept and read."""
+    monkeypatch.setattr(Odd, "says", says)
+    file = tmp_path / "gates.toml"
+    file.write_text(f'own_gates = ["{__name__}:Odd"]\n')
+    work = world.work(iris_gates_file=str(file))
+    report = examine_version(work, world.register())
+    assert report.findings[-1].gate == "odd"
+    assert report.findings[-1].verdict is Verdict.INCONCLUSIVE
+    assert "no report can hold" in report.findings[-1].sentence
+    (name,) = work.store.records.list("gates/")
+    assert msgspec.json.decode(work.store.records.read(name), type=Report) == report
+
+
+def test_a_finding_bears_the_name_of_its_gate(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No gate answers in another's name; a verdict may be given as its text."""
+    monkeypatch.setattr(Odd, "says", {"verdict": "pass"})
+    file = tmp_path / "gates.toml"
+    file.write_text(f'own_gates = ["{__name__}:Odd"]\n')
+    report = examine_version(world.work(iris_gates_file=str(file)), world.register())
+    assert verdicts(report)["odd"] is Verdict.PASS
+    assert "another" not in verdicts(report)
 
 
 @pytest.mark.parametrize(
