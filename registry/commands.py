@@ -40,12 +40,28 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # generic for the ty
         return seconds
 
 
+class Reason(click.ParamType):  # type: ignore[type-arg]  # generic for the type checker only
+    """Words for the ledger, which is kept as UTF-8."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        """Read them."""
+        text = str(value)
+        try:
+            text.encode()
+        except UnicodeEncodeError:  # Python's stand-in for a byte that it could not decode
+            self.fail("it holds a byte that is no UTF-8; check the terminal's encoding", param, ctx)
+        return text
+
+
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
 _contract_change = click.option(
     "--allow-contract-change",
     "contract_change",
+    type=Reason(),
     default="",
     metavar="REASON",
     help="Let clients see other features, units or labels than before; the reason is recorded.",
@@ -82,15 +98,17 @@ def gates(version: int, contract_change: str, as_json: bool) -> None:
     epilog='Example: iris promote 2 --reason "better on versicolor"', short_help="Let one serve."
 )
 @click.argument("version", type=int)
-@click.option("--reason", default="", help="Why, for the ledger.")
+@click.option("--reason", type=Reason(), default="", help="Why, for the ledger.")
 @click.option(
     "--accept-inconclusive",
+    type=Reason(),
     default="",
     metavar="REASON",
     help="Go on although a gate cannot say yes; the reason is recorded.",
 )
 @click.option(
     "--force",
+    type=Reason(),
     default="",
     metavar="REASON",
     help="Go on although a gate says no, integrity excepted; the reason is recorded.",
@@ -151,7 +169,7 @@ def promote(  # noqa: PLR0913, PLR0917  an option each
 @click.option(
     "--to", "version", default=None, help="A release by its version; else the one before."
 )
-@click.option("--reason", default="", help="Why, for the ledger.")
+@click.option("--reason", type=Reason(), default="", help="Why, for the ledger.")
 @_json
 def rollback(version: str | None, reason: str, as_json: bool) -> None:
     """Let a release that served before serve again. It always starts, whatever is under way."""
@@ -173,6 +191,7 @@ def rollback(version: str | None, reason: str, as_json: bool) -> None:
 @click.command(epilog='Example: iris recover --takeover "the laptop that began it is lost"')
 @click.option(
     "--takeover",
+    type=Reason(),
     default="",
     metavar="REASON",
     help="Take an operation over although its process may still be at work.",
@@ -215,7 +234,7 @@ def status(exit_code: bool, as_json: bool) -> None:
     type=click.Choice(["serving", "ledger"]),
     help="Record what serves, or bring back what the ledger says; not given: only show.",
 )
-@click.option("--reason", default="", help="Why, for the ledger.")
+@click.option("--reason", type=Reason(), default="", help="Why, for the ledger.")
 @_json
 def reconcile(to: str | None, reason: str, as_json: bool) -> None:
     """Show how ledger, MLflow and what serves disagree; told so, make them agree again."""

@@ -51,8 +51,11 @@ class Verified:
             return []
 
     def save(self, records: Sequence[bytes]) -> None:
-        """Keep the records, where that is possible."""
-        with contextlib.suppress(OSError):
+        """Keep the records, where that is possible.
+
+        It is not where a field that is not known here holds what is no UTF-8.
+        """
+        with contextlib.suppress(OSError, UnicodeDecodeError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(self._path, msgspec.json.encode([data.decode() for data in records]))
 

@@ -137,6 +137,15 @@ def test_a_tail_that_was_rewritten_since_it_was_verified_is_found(
         read(ledger_in(tmp_path))
 
 
+def test_a_record_that_no_copy_can_hold_is_read_all_the_same(tmp_path: Path) -> None:
+    """A field of a later version may hold anything; it costs the copy, and no command."""
+    filled(tmp_path)
+    last = tmp_path / "local" / "00000004.json"
+    last.write_bytes(last.read_bytes().replace(b'"schema"', b'"later": "\xff", "schema"'))
+    assert len(ledger_in(tmp_path).read().records) == 5
+    assert len(ledger_in(tmp_path).read().records) == 5
+
+
 def test_what_was_verified_before_is_not_read_again_but_by_verify(tmp_path: Path) -> None:
     """A command costs what is new; `iris verify-ledger` looks at every record, and names it."""
     chain = filled(tmp_path)
