@@ -35,7 +35,7 @@ def interruptible(settings: RegistrySettings) -> Iterator[None]:
         with _as_interrupts():
             yield
     except KeyboardInterrupt as interrupt:
-        error = _interrupted(settings)
+        error = _told(settings)
         number = interrupt.number if isinstance(interrupt, _Signalled) else signal.SIGINT
         error.exit_code = 128 + number
         raise error from None
@@ -63,6 +63,18 @@ def _interrupt(number: int, _: FrameType | None) -> None:
     for other in _SIGNALS:
         signal.signal(other, signal.SIG_IGN)
     raise _Signalled(number)
+
+
+def _told(settings: RegistrySettings) -> Interrupted:
+    """Say how things stand, unless whoever waits for that is impatient too."""
+    try:
+        with _as_interrupts():
+            return _interrupted(settings)
+    except KeyboardInterrupt:
+        return Interrupted(
+            "interrupted, twice; what serves and what was begun was not looked at",
+            hint="iris status",
+        )
 
 
 def _interrupted(settings: RegistrySettings) -> Interrupted:

@@ -5,6 +5,7 @@ import signal
 
 import pytest
 
+from registry import interruption
 from registry.errors import Interrupted
 from registry.interruption import interruptible
 from registry.promotion import Request, promote
@@ -77,3 +78,21 @@ def test_a_signal_that_is_ignored_stays_ignored(world: World) -> None:
             os.kill(os.getpid(), signal.SIGHUP)
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_second_signal_ends_it_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch, first: int, second: int
+) -> None:
+    """Whoever does not wait for how things stand gets no traceback, and the first one's code."""
+
+    def again(_: RegistrySettings) -> None:
+        os.kill(os.getpid(), second)
+
+    monkeypatch.setattr(interruption, "target_state", again)
+    settings = RegistrySettings(iris_home=str(world.folder))
+    with pytest.raises(Interrupted) as told, interruptible(settings):
+        os.kill(os.getpid(), first)
+    assert told.value.exit_code == 128 + first
+    assert "iris status" in told.value.hint
