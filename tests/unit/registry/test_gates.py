@@ -488,7 +488,7 @@ class Odd(Freshness):
         {"sentence": "\udce9"},
         {"measures": [Measure("loss", 0.0, float("nan"), 1.0)]},
         {"measures": [Measure("loss", 0.0, 0.5, float("inf"))]},
-        {"measures": [Measure("loss", object(), 0.5, 1.0)]},  # type: ignore[arg-type]
+        {"measures": [Measure("loss", "none", 0.5, 1.0)]},  # type: ignore[arg-type]
         {"listings": "none"},
     ],
     ids=repr,
