@@ -1,7 +1,6 @@
 """Whatever is done, dies, is broken and mended, in whatever order: the invariants hold."""
 
 import contextlib
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -80,7 +79,6 @@ class Machine(RuleBasedStateMachine):
         self.reader = self.world.work().ledger
         """Reads on from what it has read: it would find a record that was changed since."""
         self.patches = contextlib.ExitStack()
-        self.patches.enter_context(patch.object(os, "fsync", lambda _: None))  # no power fails here
         self.patches.enter_context(patch.object(recovery, "is_dead", lambda _: True))
         self.patches.enter_context(patch.object(promotion, "examine", passed))
 
