@@ -1,11 +1,15 @@
 """The adapter to a real MLflow: what it lets through ends here."""
 
+import contextlib
+import sqlite3
 import time
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 
+from artifacts.release import MODEL_NAME
 from registry.errors import RegistryUnavailable, VersionUnfit
 from registry.settings import RegistrySettings
 from registry.versions import Versions, open_versions
@@ -22,6 +26,25 @@ def test_a_number_that_no_version_has_is_told(versions: Versions, number: int) -
     """Also one that no database column can hold."""
     with pytest.raises(VersionUnfit, match=f"there is no version {number} "):
         versions.candidate(number)
+
+
+def test_a_version_that_is_still_uploading_is_told(home: Path, versions: Versions) -> None:
+    """MLflow says so where it copies the files of a version; it may be ready soon."""
+    with contextlib.closing(sqlite3.connect(home / "mlflow.db")) as database, database:
+        database.execute(
+            "UPDATE model_versions SET status = 'PENDING_REGISTRATION' WHERE version = 2"
+        )
+    with pytest.raises(VersionUnfit, match="version 2 is not ready") as raised:
+        versions.candidate(2)
+    assert "wait until its upload has ended" in raised.value.hint
+
+
+def test_a_version_that_was_deleted_is_told(home: Path, versions: Versions) -> None:
+    """As one that never was."""
+    database = f"sqlite:///{home / 'mlflow.db'}"
+    MlflowClient(database, registry_uri=database).delete_model_version(MODEL_NAME, "2")
+    with pytest.raises(VersionUnfit, match="there is no version 2 "):
+        versions.candidate(2)
 
 
 def test_an_alias_goes_to_a_version_and_away(versions: Versions) -> None:
