@@ -12,7 +12,7 @@ from registry.errors import RegistryUnavailable, RolloutFailed, TargetUnavailabl
 from registry.rollout import Instance, TargetState, awaited
 from registry.rollout.local import open_local_target
 from registry.settings import RegistrySettings
-from registry.workspace import check_file, open_ledger, registry_number
+from registry.workspace import check_file, is_ours, ledger_tag, open_ledger, registry_number
 
 _RECONCILE = (
     "to keep it: iris reconcile --to serving; to bring back the other: iris reconcile --to ledger"
@@ -24,6 +24,7 @@ class Trouble(msgspec.Struct, frozen=True):
 
     what: str
     action: str
+    """A command, or words where it is none, or where there is a choice."""
 
 
 class Registered(msgspec.Struct, frozen=True):
@@ -31,6 +32,8 @@ class Registered(msgspec.Struct, frozen=True):
 
     versions: list[int]
     alias: int | None
+    ledger: str | None
+    """The ledger that it names."""
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +50,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     instances: list[Instance]
     troubles: list[Trouble]
     next: str
-    """The one command to type next."""
+    """The one command to type next: always one that can be typed as it is."""
 
 
 def gather_status(settings: RegistrySettings) -> Status:
@@ -89,6 +92,8 @@ def find_troubles(
         found += _serving_troubles(chain, state)
     if registered is None:
         found.append(Trouble("MLflow does not answer", "check MLFLOW_TRACKING_URI"))
+    elif not is_ours(chain, registered.ledger):
+        found.append(_foreign_registry(chain, registered))
     elif chain.open is None:
         found += _alias_troubles(chain, registered)
     return found
@@ -132,6 +137,13 @@ def _serving_troubles(chain: Chain, state: TargetState) -> list[Trouble]:
     return [Trouble(f"waiting for {missing}", "iris status")]
 
 
+def _foreign_registry(chain: Chain, registered: Registered) -> Trouble:
+    ours = chain.genesis.ledger if chain.genesis else "not there"
+    named = f"the ledger {registered.ledger}" if registered.ledger else "no ledger"
+    what = f"MLflow names {named}, and that of this environment is {ours}"
+    return Trouble(what, "check MLFLOW_TRACKING_URI, IRIS_ENV and IRIS_STORE")
+
+
 def _alias_troubles(chain: Chain, registered: Registered) -> list[Trouble]:
     number = registry_number(chain.serving) if chain.serving else None
     if registered.alias == number or not chain.operations:
@@ -146,10 +158,9 @@ def _alias_troubles(chain: Chain, registered: Registered) -> list[Trouble]:
 
 
 def _next(chain: Chain, registered: Registered | None, troubles: list[Trouble]) -> str:
-    if troubles and (chain.serving or chain.open):
-        return troubles[0].action
-    if registered is None:
-        return "check MLFLOW_TRACKING_URI"
+    if registered is None or (troubles and (chain.serving or chain.open)):
+        commands = (t.action for t in troubles if t.action.startswith("iris "))
+        return next(commands, "iris status")
     if not registered.versions:
         return "iris train"
     youngest = registered.versions[0]
@@ -168,11 +179,15 @@ def target_state(settings: RegistrySettings) -> TargetState | None:
 
 def _registered(settings: RegistrySettings) -> Registered | None:
     if settings.database is not None and not settings.database.exists():
-        return Registered([], None)  # MLflow would make the file: looking changes nothing
+        return Registered([], None, None)  # MLflow would make the file: looking changes nothing
     from registry.versions import open_versions
 
     try:
         versions = open_versions(settings)
-        return Registered(versions.numbers(), versions.alias(settings.alias))
+        return Registered(
+            versions.numbers(),
+            versions.alias(settings.alias),
+            versions.tag(ledger_tag(settings.iris_env)),
+        )
     except RegistryUnavailable:
         return None

@@ -144,20 +144,19 @@ class Workspace:
             RegistryUnavailable: MLflow did not answer.
         """
         found = self.versions.tag(self._ledger_tag)
-        if found is None and not chain.operations:
-            return  # see `begin`
+        if is_ours(chain, found):
+            return
         if chain.genesis is None:
             raise self._foreign(
                 f"is not there, and MLflow names {found}",
                 f"if a new ledger is to begin, delete the tag {self._ledger_tag} of the registered "
                 f"model {MODEL_NAME}",
             )
-        if found != chain.genesis.ledger:
-            raise self._foreign(
-                f"is {chain.genesis.ledger}, and MLflow names {found or 'none'}",
-                f"if this MLflow has replaced the one before, set the tag {self._ledger_tag} of "
-                f"the registered model {MODEL_NAME} to {chain.genesis.ledger}",
-            )
+        raise self._foreign(
+            f"is {chain.genesis.ledger}, and MLflow names {found or 'none'}",
+            f"if this MLflow has replaced the one before, set the tag {self._ledger_tag} of "
+            f"the registered model {MODEL_NAME} to {chain.genesis.ledger}",
+        )
 
     def stamp_registry(self, chain: Chain) -> None:
         """Leave the ledger's head in MLflow, if it is the ledger's.
@@ -190,7 +189,7 @@ class Workspace:
 
     @property
     def _ledger_tag(self) -> str:
-        return f"iris.ledger.{self.settings.iris_env}"
+        return ledger_tag(self.settings.iris_env)
 
 
 @contextlib.contextmanager
@@ -214,6 +213,23 @@ def open_ledger(settings: RegistrySettings, store: Store) -> Ledger:
     place = store.ledger.address(settings.iris_env)
     copy = settings.home / "verified" / f"{sha256_hex(place.encode())[:16]}.json"
     return Ledger(store.ledger, settings.iris_env, this_writer(), Verified(copy))
+
+
+def is_ours(chain: Chain, named: str | None) -> bool:
+    """Tell whether an MLflow is the ledger's.
+
+    Args:
+        chain: the ledger.
+        named: the ledger that MLflow names; None for none, as before the first operation.
+    """
+    if named is None and not chain.operations:
+        return True
+    return chain.genesis is not None and named == chain.genesis.ledger
+
+
+def ledger_tag(environment: str) -> str:
+    """Return the tag of the registered model that names the ledger."""
+    return f"iris.ledger.{environment}"
 
 
 def head_tag(environment: str) -> str:

@@ -123,6 +123,10 @@ class FakeVersions:
         self.attached.setdefault(candidate.number, {}).update(named)
         self.version_tags.setdefault(candidate.number, {}).update(tags)
 
+    def numbers(self) -> list[int]:
+        self._check()
+        return sorted(self.files, reverse=True)
+
     def alias(self, name: str) -> int | None:
         self._check()
         return self.aliases.get(name)

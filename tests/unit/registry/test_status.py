@@ -1,24 +1,28 @@
 """What is in the way: each way to disagree has a line that says what to do."""
 
 import contextlib
+from collections.abc import Callable
 
 import pytest
 from msgspec import structs
 
 from artifacts.release import Release
+from registry import status, versions
 from registry.chain import Chain
 from registry.promotion import Request, promote
 from registry.records import Intent
 from registry.rollback import choose, rollback
 from registry.rollout import Instance
-from registry.status import Registered, file_troubles, find_troubles
+from registry.settings import RegistrySettings
+from registry.status import Registered, Status, file_troubles, find_troubles, gather_status
 from tests.unit.registry.fakes import Crash, FakeTarget, World
 
 
 def troubles(world: World) -> list[tuple[str, str]]:
     """Return what `iris status` finds in the way, and what it says to do."""
     alias = world.versions.aliases.get("champion")
-    registered = Registered(sorted(world.versions.files, reverse=True), alias)
+    ledger = world.versions.tags.get("iris.ledger.local")
+    registered = Registered(sorted(world.versions.files, reverse=True), alias, ledger)
     chain = world.work().ledger.read()
     return [(t.what, t.action) for t in find_troubles(chain, world.target.state, registered)]
 
@@ -80,7 +84,7 @@ def test_what_another_ledger_put_in(promoted: World) -> None:
     ((what, action),) = troubles(promoted)
     assert "another ledger" in what
     assert "IRIS_HOME" in action
-    assert find_troubles(Chain(), promoted.target.state, Registered([], None)) == []
+    assert find_troubles(Chain(), promoted.target.state, Registered([], None, None)) == []
 
 
 def test_an_alias_that_was_moved_by_hand(promoted: World) -> None:
@@ -124,3 +128,53 @@ def test_the_moment_since_when_it_serves_is_that_of_the_outcome(promoted: World)
     assert last.ended is not None
     assert not isinstance(last.ended.body, Intent)
     assert last.ended.number == len(chain.records) - 1
+
+
+@pytest.mark.parametrize("named", ["another", None])
+def test_an_mlflow_that_is_another_ledgers(promoted: World, named: str | None) -> None:
+    """Every command refuses it, so status says so; its alias is none of ours."""
+    promoted.versions.tags = {"iris.ledger.local": named} if named else {}
+    promoted.versions.aliases = {}
+    ((what, action),) = troubles(promoted)
+    assert (f"names the ledger {named}" if named else "names no ledger") in what
+    assert "MLFLOW_TRACKING_URI" in action
+
+
+@pytest.fixture
+def shown(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Status]:
+    """Return what gathers the status of the world."""
+    settings = RegistrySettings(iris_home=str(world.folder), mlflow_tracking_uri="http://mlflow")
+    monkeypatch.setattr(versions, "open_versions", lambda _: world.versions)
+    monkeypatch.setattr(status, "target_state", lambda _: world.target.state)
+    return lambda: gather_status(settings)
+
+
+def test_with_mlflow_down_the_rest_is_told(promoted: World, shown: Callable[[], Status]) -> None:
+    """It is one line among the others."""
+    promoted.versions.down = True
+    found = shown()
+    assert [t.what for t in found.troubles] == ["MLflow does not answer"]
+    assert found.release == promoted.target.state.release
+
+
+@pytest.mark.parametrize(
+    ("disagree", "command"),
+    [
+        (lambda world: None, "iris history"),
+        (lambda world: world.register(tilt=0.02), "iris promote 3"),
+        (lambda world: world.by_hand(), "iris status"),
+        (lambda world: world.versions.tags.clear(), "iris status"),
+        (lambda world: setattr(world.versions, "down", True), "iris status"),
+        (lambda world: world.versions.aliases.clear(), "iris reconcile --to ledger"),
+        (
+            lambda world: (world.by_hand(), world.versions.aliases.clear()),
+            "iris reconcile --to ledger",
+        ),
+    ],
+)
+def test_what_is_next_is_a_command(
+    promoted: World, shown: Callable[[], Status], disagree: Callable[[World], None], command: str
+) -> None:
+    """It is typed as it stands: where words say what to do, they stand at what is in the way."""
+    disagree(promoted)
+    assert shown().next == command
