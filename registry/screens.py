@@ -4,6 +4,7 @@ import datetime as dt
 
 import msgspec
 
+from artifacts.digests import sha256_hex
 from artifacts.errors import BlobNotFound
 from artifacts.release import Release
 from artifacts.store import Store
@@ -166,7 +167,9 @@ def _sentence(body: Body) -> str:
 
 def _evidence(store: Store, digest: str) -> str:
     try:
-        report = msgspec.json.decode(store.records.read(f"gates/{digest}.json"), type=Report)
+        data = store.records.read(f"gates/{digest}.json")
     except BlobNotFound:
         return f"the gate report {digest} is gone"
-    return f"gate report {digest}\n{gate_table(report)}"
+    if sha256_hex(data) != digest:
+        return f"the gate report {digest} is not what it was: somebody has changed it"
+    return f"gate report {digest}\n{gate_table(msgspec.json.decode(data, type=Report))}"

@@ -38,6 +38,18 @@ def test_a_release_that_came_back_is_told_with_the_promotion_that_let_it(world: 
     assert "the second" not in screen
 
 
+def test_a_report_that_was_changed_or_is_gone_is_no_evidence(world: World) -> None:
+    """The ledger names it by its digest."""
+    promote(world.work(), Request(world.register(), reason="the first"))
+    work = world.work()
+    (name,) = work.store.records.list("gates/")
+    work.store.records.replace(name, b"all is well")
+    assert "is not what it was" in told(world)
+    work.store.records.delete(name)
+    assert "is gone" in told(world)
+    assert "because: the first" in told(world)
+
+
 def test_nothing_served_has_no_reason(world: World) -> None:
     """The next command is named."""
     with pytest.raises(NothingToDo, match="nothing serves"):
