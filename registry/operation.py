@@ -8,13 +8,15 @@ older than what the other has written since.
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from artifacts.digests import sha256_hex
 from artifacts.errors import (
     BlobConflict,
     BlobNotFound,
     DigestMismatch,
+    IrisError,
     ModelFileError,
     StoreUnavailable,
 )
@@ -38,9 +40,11 @@ from registry.watch import Gateways, Window, look_before
 from registry.watch_rules import Former
 from registry.workspace import Workspace, registry_number
 
+T = TypeVar("T")
+
 _WRITES = 5
-_STORE_AWAY_S = 15.0
-_STORE_AGAIN_S = 0.5
+_AWAY_S = 15.0
+_AGAIN_S = 0.5
 _NOBODY = "nothing was watched: nobody is served here"
 
 
@@ -162,12 +166,11 @@ class RunningOperation:
                 return None
             self._work.step("look before", "looking at how requests are answered now")
             try:
-                leaving = self._described(self.intent.origin)
-                return look_before(gateways, leaving, self.intent.to.sha256)
-            except (BlobNotFound, ModelFileError, WatchFailed) as error:
+                return look_before(gateways, self._described(self.intent.origin))
+            except (BlobNotFound, ModelFileError, StoreUnavailable, WatchFailed) as error:
                 # What is wrong with the release that leaves is no reason to keep it.
                 self._work.told(f"there is nothing to compare with: {error.message}")
-                return Former(None, None, gateways.real(self.intent.to.sha256))
+                return None
 
     def _watch(self, step: Planned) -> None:
         """Watch the release that every instance has proven.
@@ -183,19 +186,21 @@ class RunningOperation:
         self._work.crash_point("during watch")
         with self._gateways() as gateways:
             self._watched = self._seen_by(gateways) if gateways else _NOBODY
+        # Who goes on from here needs no other window, and tells what this one saw.
+        self._append(Step(intent=self.number, effect=Effect.WATCH, watched=self._watched))
         self._work.told(self._watched)
         self._work.crash_point("after watch")
 
     def _seen_by(self, gateways: Gateways) -> str:
         described = self._described(self.intent.to)
         assert described is not None
-        former = self.chain.operation(self.number).former or Former(None, None, None)
+        former = self.chain.operation(self.number).former or Former(None, None)
         window = Window(gateways, *described, former, self._work.limits, self.intent.watch_s)
         return window.watch(self._check_serving, self._work.told)
 
     @contextlib.contextmanager
     def _gateways(self) -> Iterator[Gateways | None]:
-        urls = self._work.target.read().gateways
+        urls = self._patiently(self._work.target.read).gateways
         if not urls:
             yield None
             return
@@ -206,7 +211,8 @@ class RunningOperation:
         """Return what a release says of itself, and its digest."""
         if release is None:
             return None
-        model = load_model(self._work.store.models.read(release.blob), release.sha256)
+        data = self._patiently(lambda: self._work.store.models.read(release.blob))
+        model = load_model(data, release.sha256)
         return model.card, model.sha256
 
     def _check_serving(self) -> None:
@@ -216,8 +222,8 @@ class RunningOperation:
             LedgerMoved, TakenOverByHand, TargetError: there is not.
             StoreUnavailable: nobody knows, for longer than a moment.
         """
-        self._insist_that_it_is_ours()
-        state = self._work.target.read()
+        self._patiently(self._check_ours)
+        state = self._patiently(self._work.target.read)
         self._check_no_hand(state)
         missing = awaited(state, self.intent.to)
         if missing is not None:
@@ -252,7 +258,7 @@ class RunningOperation:
         number = registry_number(release) if release else None
         self._work.check_registry_id(self.chain)
         alias = self._work.settings.alias
-        self._before(alias_step(release if number else None, alias), watched=self._watched)
+        self._before(alias_step(release if number else None, alias))
         self._work.versions.move_alias(alias, number)
         self._work.crash_point("after move alias")
         return AliasState.MOVED
@@ -271,6 +277,10 @@ class RunningOperation:
     def alias_may_have_moved(self) -> bool:
         """Tell whether the step that moves the alias was recorded."""
         return Effect.MOVE_ALIAS in self.chain.operation(self.number).effects
+
+    def was_watched(self) -> bool:
+        """Tell whether the window was watched to its end."""
+        return bool(self._watched)
 
     def end(
         self, result: Result, serving: Release | None, alias: AliasState, explanation: str
@@ -312,8 +322,8 @@ class RunningOperation:
         self._desire(self._work.target.read().release)
         return self._work.target.read()
 
-    def _before(self, step: Planned, former: Former | None = None, watched: str = "") -> None:
-        self._append(Step(intent=self.number, effect=step.effect, former=former, watched=watched))
+    def _before(self, step: Planned, former: Former | None = None) -> None:
+        self._append(Step(intent=self.number, effect=step.effect, former=former))
         self._work.step(step.effect.value, step.words)
         self._work.crash_point(f"before {step.effect}")
 
@@ -321,8 +331,7 @@ class RunningOperation:
         try:
             self.chain = self._work.ledger.append(self.chain, body)
         except StoreUnavailable as error:
-            hint = f"{error.hint}; then end what was begun: iris recover"
-            raise StoreUnavailable(error.message, hint=hint) from error
+            raise _naming_recover(error) from error
 
     def _desire(self, release: Release | None) -> None:
         """Write the release, by compare-and-set, as often as others' harmless writes ask for it.
@@ -357,18 +366,21 @@ class RunningOperation:
                 hint="look at iris history; nothing more is done here",
             )
 
-    def _insist_that_it_is_ours(self) -> None:
-        """Look as `_check_ours` does, and bear with a store that is away for a moment."""
-        ends = time.monotonic() + _STORE_AWAY_S
+    def _patiently(self, look: Callable[[], T]) -> T:
+        """Return what a look finds, and bear with a store or target that is away for a moment.
+
+        Raises:
+            StoreUnavailable, TargetUnavailable: it stays away.
+        """
+        ends = time.monotonic() + _AWAY_S
         while True:
             try:
-                return self._check_ours()
-            except StoreUnavailable as error:
+                return look()
+            except (StoreUnavailable, TargetUnavailable) as error:
                 if time.monotonic() >= ends:
-                    hint = f"{error.hint}; {self.intent.to} serves meanwhile; then: iris recover"
-                    raise StoreUnavailable(error.message, hint=hint) from error
+                    raise _naming_recover(error) from error
                 self._work.told(f"looking again: {error.message}")
-            time.sleep(_STORE_AGAIN_S)
+            time.sleep(_AGAIN_S)
 
     def _check_no_hand(self, state: TargetState) -> None:
         if state.release not in self.chain.put_in(self.intent):
@@ -376,3 +388,11 @@ class RunningOperation:
                 f"{state.release or 'nothing'} was put in by hand, and is left as it is",
                 hint="iris rollback --to VERSION brings a recorded release back",
             )
+
+
+def _naming_recover(error: IrisError) -> IrisError:
+    """Return the error, with what to do next where it leaves the operation open."""
+    if not isinstance(error, StoreUnavailable):
+        return error
+    hint = f"{error.hint}; then end what was begun: iris recover"
+    return StoreUnavailable(error.message, hint=hint)

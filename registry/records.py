@@ -107,7 +107,7 @@ class Step(_Body, frozen=True, kw_only=True, tag="step"):
     former: Former | None = None
     """At the rollout: what the watch window compares with, whoever carries it out."""
     watched: str = ""
-    """At the alias: what the window saw, whoever records the outcome."""
+    """At the end of the watch window: what it saw, whoever records the outcome."""
 
 
 class Takeover(_Body, frozen=True, kw_only=True, tag="takeover"):

@@ -110,12 +110,9 @@ def _end_as_found(work: Workspace, running: RunningOperation, operation: Operati
 
 
 def _left(running: RunningOperation, alias: str) -> list[Planned]:
-    """Return what is left of the plan, once it was published: all that may be cut short is anew.
-
-    Where the alias may have moved, the window was watched to its end.
-    """
+    """Return what is left of the plan, once it was published: all that was cut short is anew."""
     done = {Effect.PUBLISH}
-    if running.alias_may_have_moved():
+    if running.was_watched():
         done.add(Effect.WATCH)
     return [step for step in promotion_plan(running.intent, alias) if step.effect not in done]
 

@@ -19,7 +19,6 @@ import msgspec
 from artifacts.model import ModelCard
 from registry.errors import WatchFailed
 from registry.watch_rules import (
-    Bounds,
     Durations,
     Former,
     Limits,
@@ -29,8 +28,9 @@ from registry.watch_rules import (
     out_of_bounds,
 )
 
-BOUNDS_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-"""The buckets of the durations of synthetic requests; a gateway's counters name their own."""
+BOUNDS_S = tuple(round(0.0005 * 10 ** (i / 10), 6) for i in range(41))
+"""The buckets of the durations of synthetic requests, each a quarter longer than the one before; a
+gateway's counters name their own, which are wider."""
 SYNTHETIC_HEADER = "X-Iris-Synthetic"
 NO_RELEASE = ""
 """Under this digest a gateway counts the requests that it met no release for."""
@@ -39,6 +39,7 @@ _CHECK_S = 1.0
 _TIMEOUT_S = 2.0
 _GOLDEN_ROWS = 8
 _TOLERANCE = 1e-6
+_MOST_TRIES = 3
 _FORMER_REQUESTS = 20
 _FORMER_PAUSE_S = 0.05
 
@@ -57,11 +58,15 @@ class Synthetic:
     refused: str = ""
     """Why a gateway would not take one, where it would not."""
 
-    def add(self, seconds: float, *, failed: bool) -> None:
-        """Count one."""
+    def right(self, seconds: float) -> None:
+        """Count one that was answered rightly, after so long."""
         self.requests += 1
-        self.errors += failed
         self.counts[bisect_left(BOUNDS_S, seconds)] += 1
+
+    def failed(self) -> None:
+        """Count one that was not."""
+        self.requests += 1
+        self.errors += 1
 
     def traffic(self) -> Traffic:
         """Return them as the rules see them."""
@@ -72,10 +77,18 @@ class Synthetic:
 class Gateways:
     """The gateways before a release: their counters, and what they answer."""
 
-    def __init__(self, urls: Sequence[str], key: str) -> None:
-        """Take their addresses, and the key that synthetic requests carry (empty: none)."""
+    def __init__(
+        self, urls: Sequence[str], key: str, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        """Take what is asked.
+
+        Args:
+            urls: the gateways' addresses.
+            key: what synthetic requests carry as their key; empty: none.
+            transport: who carries the requests; None: the network.
+        """
         # Addresses of ours; a proxy in the environment has no business with them.
-        self._http = httpx.Client(timeout=_TIMEOUT_S, trust_env=False)
+        self._http = httpx.Client(timeout=_TIMEOUT_S, trust_env=False, transport=transport)
         self._urls = urls
         self._turn = cycle(urls)
         self._headers = {SYNTHETIC_HEADER: "1"}
@@ -93,11 +106,6 @@ class Gateways:
         except httpx.HTTPError:
             return None
 
-    def real(self, sha256: str) -> Traffic | None:
-        """Return what the gateways count of a release's real requests; None where one is silent."""
-        pages = self.counters()
-        return None if pages is None else read_counters(pages, sha256)
-
     def ask(self, card: ModelCard, sha256: str, seen: Synthetic) -> None:
         """Send one request with known answers, and count how it went.
 
@@ -114,16 +122,16 @@ class Gateways:
                 f"{next(self._turn)}/v1/predict", headers=self._headers, json={"instances": rows}
             )
         except httpx.HTTPError:
-            seen.add(time.perf_counter() - begun, failed=True)
+            seen.failed()
             return
         seconds = time.perf_counter() - begun
         if 400 <= answer.status_code < 500:
             seen.refused = f"status {answer.status_code}"
         elif answer.status_code != 200 or (found := _decoded(answer)) is None:
-            seen.add(seconds, failed=True)
+            seen.failed()
         elif found.model.sha256 == sha256:
             _check_answer(found.predictions, card)
-            seen.add(seconds, failed=False)
+            seen.right(seconds)
 
 
 class _Model(msgspec.Struct, frozen=True):
@@ -149,8 +157,11 @@ def _decoded(answer: httpx.Response) -> _Answer | None:
 
 
 def _check_answer(predictions: list[_Prediction], card: ModelCard) -> None:
+    wanted = card.golden.probabilities[:_GOLDEN_ROWS]
+    if len(predictions) != len(wanted):
+        raise WatchFailed(f"{len(wanted)} golden rows got {len(predictions)} predictions")
     tolerance = _TOLERANCE + card.parity.largest_difference
-    for given, golden in zip(predictions, card.golden.probabilities, strict=False):
+    for given, golden in zip(predictions, wanted, strict=True):
         found = [given.probabilities.get(label, -1.0) for label in card.labels]
         worst = max(abs(a - b) for a, b in zip(found, golden, strict=True))
         if not worst <= tolerance:
@@ -159,50 +170,60 @@ def _check_answer(predictions: list[_Prediction], card: ModelCard) -> None:
             )
 
 
-def look_before(
-    gateways: Gateways, leaving: tuple[ModelCard, str] | None, coming_sha256: str
-) -> Former:
+def look_before(gateways: Gateways, leaving: tuple[ModelCard, str] | None) -> Former:
     """Take what the new release is compared with.
 
     Args:
         gateways: where clients come in.
         leaving: card and digest of what serves now; None for nothing.
-        coming_sha256: the digest of what is about to.
     """
-    coming = gateways.real(coming_sha256)
     if leaving is None:
-        return Former(None, None, coming)
+        return Former(None, None)
     seen = Synthetic()
     for _ in range(_FORMER_REQUESTS):
         gateways.ask(*leaving, seen)
         time.sleep(_FORMER_PAUSE_S)
-    synthetic = seen.traffic() if seen.requests else None
-    return Former(gateways.real(leaving[1]), synthetic, coming)
+    right, durations = seen.requests - seen.errors, seen.traffic().durations
+    pages = gateways.counters()
+    return Former(
+        real=None if pages is None else _added(read_counters(page, leaving[1]) for page in pages),
+        synthetic=Traffic(right, 0, durations) if right else None,
+    )
 
 
 class RealRequests:
-    """What became of the real requests since the rollout, as the gateways count."""
+    """What became of the real requests since a moment, as the gateways count."""
 
-    def __init__(self, gateways: Gateways, sha256: str, before: Traffic | None) -> None:
-        """Begin with what the release had answered in an earlier life."""
+    def __init__(self, gateways: Gateways, sha256: str) -> None:
+        """Begin now; where a gateway is silent now, what it counts later can't be told apart."""
         self._gateways = gateways
         self._sha256 = sha256
-        self._before = before
-        self._unserved: Traffic | None = None
+        self._before = self._look()
 
     def read(self) -> Traffic | None:
-        """Return them; None where a gateway is silent.
+        """Return them; None where they can't be counted.
 
-        A request that met no release since the first look was this one's to answer, and failed.
+        A request that met no release at all was this one's to answer, and failed.
         """
+        now = self._look()
+        if now is None or self._before is None:
+            return None
+        since = [
+            (_since(served, served_before), _since(unserved, unserved_before))
+            for (served, unserved), (served_before, unserved_before) in zip(
+                now, self._before, strict=True
+            )
+        ]
+        served = _added(served for served, _ in since)
+        failed = sum(unserved.requests for _, unserved in since)
+        return Traffic(served.requests + failed, served.errors + failed, served.durations)
+
+    def _look(self) -> list[tuple[Traffic, Traffic]] | None:
+        """Return what each gateway counts for the release, and for none."""
         pages = self._gateways.counters()
         if pages is None:
             return None
-        unserved = read_counters(pages, NO_RELEASE)
-        self._unserved = self._unserved or unserved
-        served = _since(read_counters(pages, self._sha256), self._before)
-        failed = _since(unserved, self._unserved).requests
-        return Traffic(served.requests + failed, served.errors + failed, served.durations)
+        return [(read_counters(p, self._sha256), read_counters(p, NO_RELEASE)) for p in pages]
 
 
 @dataclass(frozen=True)
@@ -233,23 +254,25 @@ class Window:
         """
         fewest = fewest_requests(self.limits.bounds)
         pause = min(1 / self.limits.synthetic_per_second, self.seconds / fewest)
-        requests = RealRequests(self.gateways, self.sha256, self.former.coming)
-        seen, real = Synthetic(), requests.read()
-        begun = check_at = time.monotonic()
+        counters = RealRequests(self.gateways, self.sha256)
+        seen, real = Synthetic(), counters.read()
+        begun = due = check_at = time.monotonic()
         while True:
             self.gateways.ask(self.card, self.sha256, seen)
             now = time.monotonic()
-            over = now - begun >= self.seconds and seen.asked >= fewest
+            enough = seen.requests >= fewest or seen.asked >= _MOST_TRIES * fewest
+            over = enough and now - begun >= self.seconds
             if over or now >= check_at:
                 check_at = now + _CHECK_S
                 check()
-                real = requests.read() or real
+                real = counters.read() or real
                 self._judge(real or _NOTHING, seen.traffic())
                 counted = real.requests if real else "unknown"
                 told(f"{counted} real and {seen.requests} synthetic requests, within bounds")
             if over:
                 return self._summary(now - begun, real, seen)
-            time.sleep(pause)
+            due = max(due + pause, time.monotonic())
+            time.sleep(max(0.0, due - time.monotonic()))
 
     def _judge(self, real: Traffic, synthetic: Traffic) -> None:
         former, bounds = self.former, self.limits.bounds
@@ -260,29 +283,33 @@ class Window:
             raise WatchFailed(f"out of bounds: of the {kind} requests, {of_real or of_synthetic}")
 
     def _summary(self, seconds: float, real: Traffic | None, seen: Synthetic) -> str:
-        bounds, synthetic = self.limits.bounds, seen.traffic()
-        of_real = _counted(real, "real", bounds) if real else "real requests could not be counted"
-        told = f"watched {seconds:.0f} s: {of_real}, {_counted(synthetic, 'synthetic', bounds)}"
+        synthetic = seen.traffic()
+        of_real = "real requests could not be counted"
+        if real is not None:
+            of_real = self._counted(real, "real", self.former.real)
+        of_synthetic = self._counted(synthetic, "synthetic", self.former.synthetic)
+        summary = f"watched {seconds:.0f} s: {of_real}, {of_synthetic}"
         if real is not None and real.requests >= self.limits.real_requests:
-            return told + _compared(self.former.real)
-        if synthetic.requests >= fewest_requests(bounds):
+            return summary + _compared(self.former.real)
+        if synthetic.requests >= fewest_requests(self.limits.bounds):
             decided = "the real ones were too few, the synthetic ones decided"
-            return f"{told}; {decided}{_compared(self.former.synthetic)}"
+            return f"{summary}; {decided}{_compared(self.former.synthetic)}"
         why = f" (the gateway answers with {seen.refused})" if seen.refused else ""
         raise WatchFailed(
-            f"neither enough real nor enough synthetic requests were answered{why}: {told}",
+            f"neither enough real nor enough synthetic requests were answered{why}: {summary}",
             hint="where the gateway asks for keys, set IRIS_GATEWAY_KEY",
         )
 
-
-def _counted(traffic: Traffic, kind: str, bounds: Bounds) -> str:
-    if not traffic.requests:
-        return f"no {kind} requests"
-    median = traffic.durations.quantile(0.5) * 1e3 if traffic.durations.total else 0.0
-    return (
-        f"{traffic.requests} {kind} requests, {traffic.errors} failed "
-        f"({fewest_failures(traffic.requests, bounds)} are too many), median {median:.1f} ms"
-    )
+    def _counted(self, traffic: Traffic, kind: str, former: Traffic | None) -> str:
+        total = traffic.requests
+        if not total:
+            return f"no {kind} requests"
+        fewest = fewest_failures(total, former, self.limits.bounds)
+        too_many = f"{fewest} are too many" if fewest <= total else "too few to tell"
+        counted = f"{total} {kind} requests, {traffic.errors} failed ({too_many})"
+        if not traffic.durations.total:
+            return counted
+        return f"{counted}, median {traffic.durations.quantile(0.5) * 1e3:.1f} ms"
 
 
 def _compared(former: Traffic | None) -> str:
@@ -294,27 +321,40 @@ def _compared(former: Traffic | None) -> str:
 _NOTHING = Traffic(0, 0, Durations(BOUNDS_S, (0,) * (len(BOUNDS_S) + 1)))
 
 
-def _since(now: Traffic, before: Traffic | None) -> Traffic:
-    """Return what was added; a counter that fell was begun anew, with its gateway."""
-    if before is None or now.requests < before.requests:
-        return now
+def _since(now: Traffic, before: Traffic) -> Traffic:
+    """Return what one gateway added; where a counter fell, it has begun anew since."""
     if now.durations.bounds != before.durations.bounds:
-        return now
+        return now  # the release was not known yet
     pairs = zip(now.durations.counts, before.durations.counts, strict=True)
-    durations = Durations(now.durations.bounds, tuple(a - b for a, b in pairs))
-    return Traffic(now.requests - before.requests, now.errors - before.errors, durations)
+    counts = tuple(a - b for a, b in pairs)
+    requests, errors = now.requests - before.requests, now.errors - before.errors
+    if min(requests, errors, *counts) < 0:
+        return now
+    return Traffic(requests, errors, Durations(now.durations.bounds, counts))
 
 
-def read_counters(pages: Iterable[str], sha256: str) -> Traffic:
-    """Return what pages of Prometheus text say of a release's real requests, added up.
+def _added(found: Iterable[Traffic]) -> Traffic:
+    """Return what several gateways count, together."""
+    of_each = list(found)
+    bounds = max((t.durations.bounds for t in of_each), key=len, default=())
+    counts = [t.durations.counts for t in of_each if t.durations.bounds == bounds]
+    return Traffic(
+        sum(t.requests for t in of_each),
+        sum(t.errors for t in of_each),
+        Durations(bounds, tuple(map(sum, zip(*counts, strict=True)))),
+    )
+
+
+def read_counters(page: str, sha256: str) -> Traffic:
+    """Return what a page of Prometheus text says of a release's real requests.
 
     Args:
-        pages: one of each gateway.
+        page: that of one gateway.
         sha256: the digest of the release.
     """
     requests = errors = 0
     below: Counter[float] = Counter()
-    for sample in _SAMPLE.finditer("\n".join(pages)):
+    for sample in _SAMPLE.finditer(page):
         labels, value = sample["labels"], int(sample["value"])
         if f'sha256="{sha256}"' not in labels or 'traffic="real"' not in labels:
             continue

@@ -68,8 +68,7 @@ class Former:
 
     real: Traffic | None
     synthetic: Traffic | None
-    coming: Traffic | None
-    """What the one that comes has answered to real requests in an earlier life."""
+    """Its right answers: a gateway that was away for a moment excuses nothing later."""
 
 
 @dataclass(frozen=True)
@@ -103,9 +102,19 @@ def fewest_requests(bounds: Bounds) -> int:
     return ceil(log(_ERROR_OF_A_LOOK) / log(share))
 
 
-def fewest_failures(total: int, bounds: Bounds) -> int:
-    """Return how many of so many requests would have to fail to be more than is tolerable."""
-    return bisect_right(range(total + 1), bounds.error_rate, key=lambda n: lower_bound(n, total))
+def fewest_failures(total: int, before: Traffic | None, bounds: Bounds) -> int:
+    """Return how many of so many requests would have to fail to be more than is tolerable.
+
+    More than `total` where so few can't tell.
+    """
+    share = tolerable(before, bounds)
+    return bisect_right(range(total + 1), share, key=lambda n: lower_bound(n, total))
+
+
+def tolerable(before: Traffic | None, bounds: Bounds) -> float:
+    """Return the share of failed requests that is: what always is, or what was usual before."""
+    usual = lower_bound(before.errors, before.requests) if before else 0.0
+    return max(bounds.error_rate, min(usual, _MOST_USUAL))
 
 
 def out_of_bounds(now: Traffic, before: Traffic | None, bounds: Bounds) -> str | None:
@@ -120,11 +129,10 @@ def out_of_bounds(now: Traffic, before: Traffic | None, bounds: Bounds) -> str |
 
 
 def _too_many_errors(now: Traffic, before: Traffic | None, bounds: Bounds) -> str | None:
-    usual = lower_bound(before.errors, before.requests) if before else 0.0
-    tolerable = max(bounds.error_rate, min(usual, _MOST_USUAL))
-    if lower_bound(now.errors, now.requests) <= tolerable:
+    share = tolerable(before, bounds)
+    if lower_bound(now.errors, now.requests) <= share:
         return None
-    return f"{now.errors} of {now.requests} requests failed, and {tolerable:.1%} are tolerable"
+    return f"{now.errors} of {now.requests} requests failed, and {share:.1%} are tolerable"
 
 
 def _too_slow(now: Traffic, before: Traffic | None, bounds: Bounds) -> str | None:
@@ -146,6 +154,6 @@ def lower_bound(hits: int, total: int) -> float:
     """Return the lower confidence bound of a share of which `hits` of `total` were seen."""
     from scipy.special import betaincinv  # a third of a second, which only a window has to pay
 
-    if not hits:
+    if hits <= 0:
         return 0.0
     return float(betaincinv(hits, total - hits + 1, _ERROR_OF_A_LOOK))

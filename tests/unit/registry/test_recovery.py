@@ -37,7 +37,12 @@ SUCCEEDING, FAILING = map(
     (ROOT / "docs" / "promotion.md").read_text().split("And where version 2 cannot serve"),
 )
 POINTS = [left.point for left in SUCCEEDING]
-POINTS_BEYOND_THE_WINDOW = ["before move alias", "after move alias", "before outcome"]
+POINTS_BEYOND_THE_WINDOW = [
+    "after watch",
+    "before move alias",
+    "after move alias",
+    "before outcome",
+]
 ROLLBACK_POINTS = ["after intent", "before roll out", "before move alias", "before outcome"]
 
 

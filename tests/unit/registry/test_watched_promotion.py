@@ -10,12 +10,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from artifacts.errors import StoreUnavailable
+from artifacts.errors import IrisError, StoreUnavailable
 from artifacts.model import load_model
 from registry import operation as operations
 from registry import recovery
-from registry.chain import Chain
-from registry.errors import WatchFailed
+from registry.errors import TargetUnavailable, WatchFailed
 from registry.promotion import Request, promote
 from registry.records import Effect, Outcome, Result
 from registry.recovery import recover
@@ -136,43 +135,72 @@ def test_a_slow_release_is_gone_again(world: World, gateway: Gateway) -> None:
     world.consistent()
 
 
-def away_in_the_window(work: Workspace, monkeypatch: pytest.MonkeyPatch, looks: int) -> None:
-    """Let the ledger be out of reach for so many looks, once the window has begun."""
-    read = work.ledger.read
+def away(  # noqa: PLR0917  a look, and when and how it fails
+    monkeypatch: pytest.MonkeyPatch,
+    work: Workspace,
+    part: object,
+    error: IrisError,
+    begun: Effect,
+    looks: int,
+) -> None:
+    """Let a part be out of reach for so many looks, once a step has begun."""
+    look = part.read  # type: ignore[attr-defined]
+    ledger = work.ledger.read
     left = iter(range(looks))
 
-    def read_or_not() -> Chain:
-        chain = read()
-        found = chain.open
-        if found and Effect.WATCH in found.effects and next(left, None) is not None:
-            raise StoreUnavailable("the store does not answer", hint="look at it")
-        return chain
+    def look_or_not(*words: str) -> object:
+        found = ledger().open
+        if found and begun in found.effects and next(left, None) is not None:
+            raise error
+        return look(*words)
 
-    monkeypatch.setattr(work.ledger, "read", read_or_not)
-    monkeypatch.setattr(operations, "_STORE_AGAIN_S", 0.01)
+    monkeypatch.setattr(part, "read", look_or_not)
+    monkeypatch.setattr(operations, "_AGAIN_S", 0.01)
+
+
+STORE_AWAY = StoreUnavailable("the store does not answer", hint="look at it")
+TARGET_AWAY = TargetUnavailable("the supervisor does not answer", hint="look at it")
 
 
 @pytest.mark.usefixtures("gateway")
-def test_a_store_that_is_away_for_a_moment_ends_no_window(
-    world: World, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("part", ["ledger", "file", "target"])
+def test_what_is_away_for_a_moment_ends_no_window(
+    world: World, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
     """The release serves on meanwhile, and it is looked again."""
     work = working(world)
-    away_in_the_window(work, monkeypatch, looks=3)
+    parts = {"ledger": work.ledger, "file": work.store.models, "target": world.target}
+    error = TARGET_AWAY if part == "target" else STORE_AWAY
+    away(monkeypatch, work, parts[part], error, Effect.WATCH, looks=3)
     promote(work, Request(world.register(tilt=0.01), watch_s=0.1))
     assert last_outcome(world).result is Result.DONE
+    assert error.message in " ".join(world.told.words)
 
 
 @pytest.mark.usefixtures("gateway")
+@pytest.mark.parametrize("part", ["ledger", "file"])
 def test_a_store_that_stays_away_leaves_the_operation_open_and_says_so(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
-    """Nobody knows whether it was taken over; what serves is left, and named."""
+    """Nobody knows whether it was taken over; what serves is left."""
     work = working(world)
-    away_in_the_window(work, monkeypatch, looks=1_000_000)
-    monkeypatch.setattr(operations, "_STORE_AWAY_S", 0.1)
+    parts = {"ledger": work.ledger, "file": work.store.models}
+    away(monkeypatch, work, parts[part], STORE_AWAY, Effect.WATCH, looks=1_000_000)
+    monkeypatch.setattr(operations, "_AWAY_S", 0.1)
     with pytest.raises(StoreUnavailable) as raised:
         promote(work, Request(world.register(tilt=0.01), watch_s=0.1))
-    assert "version 2" in raised.value.hint
-    assert "iris recover" in raised.value.hint
+    assert raised.value.hint == "look at it; then end what was begun: iris recover"
     assert world.work().ledger.read().open is not None
+
+
+@pytest.mark.usefixtures("gateway")
+def test_a_file_of_the_former_release_that_is_away_is_no_reason_to_keep_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then there is nothing to compare with, and the outcome says so."""
+    work = working(world)
+    away(monkeypatch, work, work.store.models, STORE_AWAY, Effect.PUBLISH, looks=1)
+    monkeypatch.setattr(operations, "_AWAY_S", 0.0)
+    promote(work, Request(world.register(tilt=0.01), watch_s=0.1))
+    assert last_outcome(world).result is Result.DONE
+    assert "nothing was there to compare" in last_outcome(world).watched
