@@ -1,7 +1,7 @@
 """What was really served, sampled: written by gateways, read by the replay gate.
 
 A batch is one blob in the store's `replay` part, under `<environment>/<sha256 of the release>/`.
-Its name begins with the moment it was written, so names are in the order of time.
+Its name begins with the moment it was begun; requests may be added for a day from then on.
 """
 
 import datetime as dt
@@ -38,13 +38,13 @@ def batch_prefix(environment: str, sha256: str) -> str:
 
 
 def batch_name(environment: str, sha256: str, at: dt.datetime) -> str:
-    """Return a name of its own for a batch that is written at that moment (UTC)."""
-    written = at.astimezone(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
-    return f"{batch_prefix(environment, sha256)}{written}-{secrets.token_hex(8)}.json"
+    """Return a name of its own for a batch that is begun at that moment (UTC)."""
+    stamp = at.astimezone(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
+    return f"{batch_prefix(environment, sha256)}{stamp}-{secrets.token_hex(8)}.json"
 
 
-def moment(name: str) -> str:
-    """Return what batches are in the order of time by, whatever their release."""
+def begun(name: str) -> str:
+    """Return what sorts batches by when they were begun, whatever their release."""
     return name.rpartition("/")[2]
 
 

@@ -14,15 +14,16 @@ import threading
 from collections.abc import Callable
 from math import log1p
 
-from artifacts.errors import IrisError
-from artifacts.replay import Served, ServedBatch, batch_name, encode, moment
+from artifacts.errors import IrisError, StoreUnavailable
+from artifacts.replay import Served, ServedBatch, batch_name, begun, encode
 from artifacts.store import BlobStore
 from serving.gateway.models import Answered, ServedModel
 from serving.gateway.schema import Row
 
 BATCH_ROWS = 1000  # a request with more of them is a batch of its own
+BATCH_AGE = dt.timedelta(days=1)  # its name says when it was begun, and other gateways go by that
 RELEASES_KEPT = 8  # those that were recorded last, in an environment
-BATCHES_HELD = 8  # in memory: those that grow, one a release, and those that wait to be written
+BATCHES_HELD = 8  # in memory: the last of each release, and those that wait to be written
 WRITE_S = 5.0  # how late a record may be written, where no batch is full before
 STOP_S = 5.0  # how long the end may wait for the store
 _LONGEST_GAP = 1e15
@@ -33,14 +34,20 @@ log = logging.getLogger(__name__)
 class _Batch:
     """Requests that one release answered, on their way to one blob."""
 
-    def __init__(self, name: str, model: ServedModel) -> None:
+    def __init__(self, name: str, model: ServedModel, begun: dt.datetime) -> None:
         self.name = name
         self.model = model
+        self.begun = begun
         self.requests: list[Served] = []
         self.rows = 0
         self.written = 0
         """How many of the requests are in the store already."""
         self.full = False
+
+    @property
+    def stored(self) -> bool:
+        """Whether all of it is in the store."""
+        return self.written == len(self.requests)
 
     def encoded(self, requests: list[Served]) -> bytes:
         """Return the blob that holds these."""
@@ -83,6 +90,7 @@ class Recorder:
         self._chance = chance
         self._passed_over = gap(share, chance())
         self._held: list[_Batch] = []
+        """In the order in which they were written, or tried, last."""
         self._lost = 0
         self._complained = False
         self._lock = threading.Lock()  # held for moments, never while the store is asked
@@ -112,7 +120,7 @@ class Recorder:
             self._keep(answered, rows)
 
     def _keep(self, answered: Answered, rows: list[Row]) -> None:
-        at = dt.datetime.now(dt.UTC)
+        at = now()
         probabilities = [list(given) for given in answered.probabilities]
         with self._lock:
             batch = self._batch(answered.model, len(rows), at)
@@ -127,18 +135,19 @@ class Recorder:
 
     def _batch(self, model: ServedModel, rows: int, at: dt.datetime) -> _Batch | None:
         """Return the batch that the rows go to; None where there is no room for another one."""
-        growing = (b for b in self._held if not b.full and b.model.release == model.release)
-        if (batch := next(growing, None)) is not None:
-            if batch.rows + rows <= BATCH_ROWS:
-                return batch
-            batch.full = True
+        for batch in [b for b in self._held if b.model.release == model.release]:
+            if not batch.full:
+                if batch.rows + rows <= BATCH_ROWS and at - batch.begun < BATCH_AGE:
+                    return batch
+                batch.full = True
+            if batch.stored:
+                self._held.remove(batch)
         if len(self._held) >= BATCHES_HELD:
-            # Of a release that no longer answers, as a rule; what is in the store stays there.
-            idle = next((b for b in self._held if b.written == len(b.requests)), None)
-            if idle is None:
+            stored = next((b for b in self._held if b.stored), None)
+            if stored is None:
                 return None
-            self._held.remove(idle)
-        batch = _Batch(batch_name(self._environment, model.id.sha256, at), model)
+            self._held.remove(stored)
+        batch = _Batch(batch_name(self._environment, model.id.sha256, at), model, at)
         self._held.append(batch)
         return batch
 
@@ -148,54 +157,89 @@ class Recorder:
             self._due.wait(WRITE_S)
             self._due.clear()
             stopping = self._stopping  # read before the write: what came until then is written
-            try:
-                self.write()
-            except Exception:
-                log.exception("a defect: what was served is not recorded; it is tried again")
+            self.write()
 
     def write(self) -> None:
-        """Write what is not in the store yet; where that fails, it is tried again next time."""
-        try:
-            for batch in list(self._held):
+        """Write what is not in the store yet; what fails is tried again next time.
+
+        A batch that fails keeps no other from the store. Where that is down, each would wait for
+        its time-outs, so the rest is left to the next time, which begins with it.
+        """
+        failed = False
+        for batch in list(self._held):
+            try:
                 self._write(batch)
-        except IrisError as error:
-            if not self._complained:
-                self._complained = True
-                log.warning("what is served is not recorded: %s", error.in_one_line())
+            except StoreUnavailable as error:
+                self._complain(error)
+                return
+            except Exception as error:  # noqa: BLE001  a defect must not end the thread
+                failed = True
+                self._complain(error)
+        if not failed:
+            self._all_is_written()
+
+    def _complain(self, error: Exception) -> None:
+        """Say it once, until all is written again."""
+        if self._complained:
+            return
+        self._complained = True
+        if isinstance(error, IrisError):
+            log.warning("what is served is not recorded: %s", error.in_one_line())
         else:
-            with self._lock:
-                lost, self._lost = self._lost, 0
-            if self._complained or lost:
-                self._complained = False
-                log.info("what is served is recorded again; %d records are lost", lost)
+            words = "a defect: what was served is not recorded; it is tried again"
+            log.error(words, exc_info=error)
+
+    def _all_is_written(self) -> None:
+        with self._lock:
+            lost, self._lost = self._lost, 0
+        if self._complained or lost:
+            self._complained = False
+            log.info("what is served is recorded again; %d records are lost", lost)
 
     def _write(self, batch: _Batch) -> None:
         with self._lock:
-            requests, full = list(batch.requests), batch.full
-        if len(requests) > batch.written:
-            self._blobs.replace(batch.name, batch.encoded(requests))
-            begun = not batch.written
-            batch.written = len(requests)
-            if begun:
-                self._delete_oldest()
-        with self._lock:
-            if full and batch in self._held:
-                self._held.remove(batch)
+            if batch.stored:
+                return
+            requests = list(batch.requests)
+            self._held.remove(batch)
+            self._held.append(batch)
+        self._blobs.replace(batch.name, batch.encoded(requests))
+        first = not batch.written
+        batch.written = len(requests)
+        if first:
+            self._delete_oldest()
 
     def _delete_oldest(self) -> None:
-        """Delete what is more than is kept of a release, and the releases of long ago."""
+        """Delete what is more than is kept of a release, and the releases of long ago.
+
+        A batch is named when it is begun. What was recorded here since then makes its release
+        younger than that says, so a release of which there is a batch here still stays.
+        """
         releases: dict[str, list[str]] = {}
         for name in self._blobs.list(f"{self._environment}/"):
-            releases.setdefault(name.rpartition("/")[0], []).append(name)
-        of_long_ago = sorted(releases.values(), key=lambda names: moment(names[-1]))
-        for names in of_long_ago[:-RELEASES_KEPT]:
-            self._delete(names)
-        for names in of_long_ago[-RELEASES_KEPT:]:
+            releases.setdefault(_release(name), []).append(name)
+        with self._lock:
+            held = {_release(batch.name) for batch in self._held}
+        in_order = sorted(releases, key=lambda release: begun(releases[release][-1]))
+        for release in in_order[:-RELEASES_KEPT]:
+            if release not in held:
+                self._delete(releases.pop(release))
+        for names in releases.values():
             self._delete(names[: -self._kept])
 
     def _delete(self, names: list[str]) -> None:
         for name in names:
             self._blobs.delete(name)
+
+
+def now() -> dt.datetime:
+    """Return the moment, in UTC."""
+    return dt.datetime.now(dt.UTC)
+
+
+def _release(name: str) -> str:
+    """Return what the batches of one release have in common."""
+    return name.rpartition("/")[0]
 
 
 def gap(share: float, chance: float) -> int:

@@ -1,7 +1,6 @@
 """The recorder, on a store in memory whose writes happen when the test says."""
 
 import datetime as dt
-import itertools
 import random
 import threading
 from collections.abc import Callable
@@ -11,12 +10,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from artifacts.errors import BlobNotFound, StoreUnavailable
-from artifacts.replay import ServedBatch, batch_name, batch_prefix, decode
+from artifacts.errors import BlobNotFound, InvalidBlobName, StoreUnavailable
+from artifacts.replay import ServedBatch, batch_name, decode
 from artifacts.store import BlobStore
 from serving.gateway import recording
 from serving.gateway.models import Answered, ServedModel
-from serving.gateway.recording import BATCH_ROWS, BATCHES_HELD, RELEASES_KEPT, Recorder, gap
+from serving.gateway.recording import (
+    BATCH_AGE,
+    BATCH_ROWS,
+    BATCHES_HELD,
+    RELEASES_KEPT,
+    Recorder,
+    gap,
+)
 
 
 class Memory(BlobStore):
@@ -25,6 +31,7 @@ class Memory(BlobStore):
     def __init__(self) -> None:
         self.blobs: dict[str, bytes] = {}
         self.down = False
+        self.tries = 0
         self.writes = 0
 
     def _up(self) -> None:
@@ -42,6 +49,7 @@ class Memory(BlobStore):
         raise AssertionError("a batch is replaced as it grows, and never created")
 
     def _replace(self, name: str, data: bytes) -> None:
+        self.tries += 1
         self._up()
         self.writes += 1
         self.blobs[name] = data
@@ -72,13 +80,24 @@ def store() -> Memory:
     return Memory()
 
 
+class Clock:
+    """A clock by which each request comes a second after the one before."""
+
+    def __init__(self) -> None:
+        self.at = dt.datetime(2026, 11, 24, tzinfo=dt.UTC)
+
+    def __call__(self) -> dt.datetime:
+        """Return the moment."""
+        self.at += dt.timedelta(seconds=1)
+        return self.at
+
+
 @pytest.fixture(autouse=True)
-def names_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give names their order, also within a second."""
-    numbers = itertools.count()
-    monkeypatch.setattr(
-        recording, "batch_name", lambda env, sha, at: f"{batch_prefix(env, sha)}{next(numbers):08}"
-    )
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Let the recorder go by it, so that names are in order."""
+    clock = Clock()
+    monkeypatch.setattr(recording, "now", clock)
+    return clock
 
 
 def served(version: str = "1") -> ServedModel:
@@ -201,6 +220,104 @@ def test_releases_that_are_gone_leave_room(store: Memory) -> None:
         assert [float(number)] in recorded(store)
     kept = {batch.version for batch in batches(store)}
     assert kept == {str(number) for number in range(releases - RELEASES_KEPT, releases)}
+
+
+def candidates(count: int) -> list[ServedModel]:
+    """Return releases that are watched for a while, and undone."""
+    return [served(f"candidate-{number}") for number in range(count)]
+
+
+def test_a_release_is_as_young_as_its_last_record(store: Memory) -> None:
+    """However many candidates came and went since the champion's only batch was begun.
+
+    Nor is it begun anew: a gateway makes room with the batch that was written longest ago.
+    """
+    subject, champion = recorder(store), served("champion")
+    for number, candidate in enumerate(candidates(3 * RELEASES_KEPT)):
+        answer(subject, number, model=champion)
+        subject.write()
+        answer(subject, 99, model=candidate)
+        subject.write()
+        (name,) = store.list("local/champion/")
+        assert len(decode(store.blobs[name]).requests) == number + 1
+    assert [batch.version for batch in batches(store)].count("candidate-0") == 0
+
+
+def test_a_full_batch_keeps_its_release_young(store: Memory) -> None:
+    """It was begun before all that came meanwhile, and was recorded last."""
+    subject, champion = recorder(store), served("champion")
+    *before, last = candidates(RELEASES_KEPT)
+    answer(subject, 1, model=champion)
+    for candidate in before:
+        answer(subject, 99, model=candidate)
+        subject.write()
+    answer(subject, *[2] * (BATCH_ROWS - 1), model=champion)
+    subject.write()
+    answer(subject, 99, model=last)
+    subject.write()
+    assert [1.0] in recorded(store)
+
+
+def test_a_batch_ends_with_its_day(store: Memory, clock: Clock) -> None:
+    """So its name, by which other gateways tell the releases of long ago, follows the record."""
+    subject = recorder(store)
+    for number in range(3):
+        answer(subject, number)
+        subject.write()
+        answer(subject, number)
+        subject.write()
+        clock.at += BATCH_AGE
+    assert [len(batch.requests) for batch in batches(store)] == [2, 2, 2]
+
+
+class Refusing(Memory):
+    """A store that takes nothing of some releases."""
+
+    def __init__(self, error: Exception, *versions: str) -> None:
+        super().__init__()
+        self.error = error
+        self.refused = [f"local/{version}/" for version in versions]
+
+    def _replace(self, name: str, data: bytes) -> None:
+        if any(name.startswith(prefix) for prefix in self.refused):
+            raise self.error
+        super()._replace(name, data)
+
+
+@pytest.mark.parametrize(
+    ("error", "writes"),
+    [(RuntimeError("why"), 1), (InvalidBlobName("why"), 1), (StoreUnavailable("why"), 3)],
+)
+def test_a_batch_that_always_fails_keeps_no_other_from_the_store(
+    error: Exception, writes: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Those behind it are written: at once, or next, where the store may be down. It is told once.
+
+    Each write that the store refuses by itself is the last of its round, and it refuses two.
+    """
+    store = Refusing(error, "1", "2")
+    subject = recorder(store)
+    for number in range(1, 5):
+        answer(subject, number, model=served(str(number)))
+    for _ in range(writes):
+        subject.write()
+    assert recorded(store) == [[3.0], [4.0]]
+    subject.write()
+    assert len(caplog.records) == 1
+    assert "why" in caplog.text
+
+
+def test_a_store_that_is_down_is_tried_once_a_time(store: Memory) -> None:
+    """Each try may wait for a time-out, and there are as many batches as releases."""
+    subject = recorder(store)
+    for number in range(BATCHES_HELD):
+        answer(subject, number, model=served(str(number)))
+    store.down = True
+    subject.write()
+    assert store.tries == 1
+    store.down = False
+    subject.write()
+    assert len(batches(store)) == BATCHES_HELD
 
 
 class Holding(Memory):
