@@ -45,8 +45,7 @@ def examine_version(work: Workspace, number: int, contract_change: str = "") -> 
     work.check_registry(chain)
     file = work.versions.release_file(candidate)
     report = examine(work, chain, candidate, file, contract_change)
-    keep(work, candidate, report)
-    return report
+    return keep(work, candidate, report)[0]
 
 
 def examine(
@@ -88,22 +87,25 @@ def examine(
     )
 
 
-def keep(work: Workspace, candidate: "Candidate", report: Report) -> str:
+def keep(work: Workspace, candidate: "Candidate", report: Report) -> tuple[Report, str]:
     """Keep the report under its digest, then show it in MLflow, where MLflow answers.
 
-    It is noted too which rows have judged the version: the next to be judged by them is told.
+    Which rows have judged the version is noted before that, and before it is counted how many
+    others they have: of two that are examined at once, one at least is told of the other.
 
     Returns:
-        The digest.
+        The report as it is kept, and its digest.
 
     Raises:
         StoreError: the store did not take it.
     """
+    if rows := report.rows_sha256:
+        work.store.records.create(_judged(rows, candidate.sha256), b"{}\n")
+        count = _count_judged(work, rows, candidate.sha256)
+        report = msgspec.structs.replace(report, judged_before=count)
     data = msgspec.json.format(msgspec.json.encode(report), indent=2)
     digest = sha256_hex(data)
     work.store.records.create(f"gates/{digest}.json", data)
-    if report.rows_sha256:
-        work.store.records.create(_judged(report.rows_sha256, candidate.sha256), b"{}\n")
     environment = work.settings.iris_env
     try:
         work.versions.attach(
@@ -114,7 +116,7 @@ def keep(work: Workspace, candidate: "Candidate", report: Report) -> str:
         )
     except (RegistryUnavailable, VersionUnfit) as error:
         work.told(f"the gate report is kept, but MLflow does not show it: {error.message}")
-    return digest
+    return report, digest
 
 
 def _gather(

@@ -100,7 +100,9 @@ def promote(
     work.step("gates", f"asking the gates about version {request.version}")
     file = work.versions.release_file(candidate)
     report = examine(work, chain, candidate, file, request.contract_change)
-    evidence = "" if request.dry_run else keep(work, candidate, report)
+    evidence = ""
+    if not request.dry_run:
+        report, evidence = keep(work, candidate, report)
     judged(report)
     _refuse_by_gates(report, request)
     intent = _intent(chain, report, evidence, request)

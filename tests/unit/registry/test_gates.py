@@ -14,7 +14,7 @@ from artifacts.errors import SettingsError
 from artifacts.model import Feature, Histogram, Parity
 from artifacts.replay import Served, ServedBatch, batch_name, encode
 from registry.errors import GatesFailed, GatesInconclusive, RegistryUnavailable
-from registry.examination import examine_version
+from registry.examination import examine, examine_version, keep
 from registry.gates import Finding, Report, Verdict
 from registry.gates.budget import Budget
 from registry.gates.evidence import Answers, Compared, Cost, Evidence
@@ -26,7 +26,7 @@ from registry.promotion import Request, promote
 from registry.screens import gate_table, operation_screen
 from registry.settings import RegistrySettings
 from tests.support.model_files import FEATURES, LABELS, probabilities
-from tests.unit.registry.fakes import World
+from tests.unit.registry.fakes import Crash, World
 from training.evaluation import Table, held_out
 
 LIMITS = read_thresholds()
@@ -296,6 +296,55 @@ def test_the_report_counts_what_its_rows_have_judged(world: World) -> None:
     first, second = world.register(), world.register(tilt=0.01)
     assert examine_version(world.work(), first).judged_before == 0
     assert examine_version(world.work(), first).judged_before == 0
+    assert examine_version(world.work(), second).judged_before == 1
+
+
+def test_versions_that_are_judged_at_once_are_told_of_each_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of the two at least, wherever the one is when the other is examined."""
+    first, second = world.register(), world.register(tilt=0.01)
+    work, meanwhile = world.work(), list[Report]()
+    create = work.store.records.create
+
+    def create_after_the_other(name: str, data: bytes) -> bool:
+        if name.startswith("judged/"):
+            meanwhile.append(examine_version(world.work(), second))
+        return create(name, data)
+
+    monkeypatch.setattr(work.store.records, "create", create_after_the_other)
+    report = examine_version(work, first)
+    assert report.judged_before + meanwhile[0].judged_before >= 1
+
+
+def test_what_is_kept_is_what_is_told(world: World) -> None:
+    """Whoever reads the report later finds the count that was on the screen."""
+    first, second = world.register(), world.register(tilt=0.01)
+    work = world.work()
+    chain, candidate = work.ledger.read(), work.versions.candidate(first)
+    report = examine(work, chain, candidate, work.versions.release_file(candidate))
+    examine_version(world.work(), second)
+    kept, digest = keep(work, candidate, report)
+    assert kept.judged_before == 1
+    stored = work.store.records.read(f"gates/{digest}.json")
+    assert msgspec.json.decode(stored, type=Report) == kept
+
+
+def test_who_dies_has_judged_all_the_same(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The note comes before the report: whoever could read that counts."""
+    first, second = world.register(), world.register(tilt=0.01)
+    work = world.work()
+    create = work.store.records.create
+
+    def create_and_die(name: str, data: bytes) -> bool:
+        created = create(name, data)
+        if name.startswith("gates/"):
+            raise Crash(name)
+        return created
+
+    monkeypatch.setattr(work.store.records, "create", create_and_die)
+    with pytest.raises(Crash):
+        examine_version(work, first)
     assert examine_version(world.work(), second).judged_before == 1
 
 
