@@ -1,6 +1,8 @@
 """The gates: each verdict for its reason, and a report that stays readable."""
 
 import datetime as dt
+import re
+import sys
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -519,6 +521,50 @@ class Broken(Freshness):
         raise KeyError("oops \udce9")
 
 
+class Mute(Freshness):
+    """A gate that raises what can't be said."""
+
+    name = "mute"
+
+    class Wordless(Exception):
+        """An exception with a mistake in it."""
+
+        def __str__(self) -> str:
+            raise AttributeError("words")
+
+    def judge(self, evidence: Evidence) -> Finding:
+        raise self.Wordless
+
+
+class Leaving(Freshness):
+    """A gate that would end the program."""
+
+    name = "leaving"
+
+    def judge(self, evidence: Evidence) -> Finding:
+        sys.exit(3)
+
+
+class Unmade(Freshness):
+    """A gate that would end the program as soon as it is made."""
+
+    def __init__(self) -> None:
+        sys.exit(3)
+
+
+class Accuracy(Freshness):
+    """The most natural gate: a mean of what the evidence holds, and a limit."""
+
+    name = "accuracy"
+
+    def judge(self, evidence: Evidence) -> Finding:
+        assert evidence.rows is not None
+        right = np.mean(evidence.rows.right)
+        measure = Measure("accuracy", np.float32(0.5), right, np.int64(1))  # type: ignore[arg-type]
+        verdict = Verdict.PASS if right > 0 else Verdict.FAIL
+        return Finding(self.name, verdict, np.str_(f"{right:.0%}"), measures=[measure])
+
+
 class Odd(Freshness):
     """A gate whose finding is not what it should be, in the way that a test says."""
 
@@ -538,6 +584,9 @@ class Odd(Freshness):
         {"measures": [Measure("loss", 0.0, float("nan"), 1.0)]},
         {"measures": [Measure("loss", 0.0, 0.5, float("inf"))]},
         {"measures": [Measure("loss", "none", 0.5, 1.0)]},  # type: ignore[arg-type]
+        {"measures": [Measure("loss", 0.0, np.float64("nan"), 1.0)]},
+        {"measures": [Measure("loss", 0.0, np.longdouble(0.5), 1.0)]},  # type: ignore[arg-type]
+        {"measures": np.zeros(3)},
         {"listings": "none"},
     ],
     ids=repr,
@@ -572,7 +621,13 @@ def test_a_finding_bears_the_name_of_its_gate(
 
 @pytest.mark.parametrize(
     ("gate", "verdict"),
-    [("Freshness", Verdict.PASS), ("Broken", Verdict.INCONCLUSIVE)],
+    [
+        ("Freshness", Verdict.PASS),
+        ("Accuracy", Verdict.PASS),
+        ("Broken", Verdict.INCONCLUSIVE),
+        ("Mute", Verdict.INCONCLUSIVE),
+        ("Leaving", Verdict.INCONCLUSIVE),
+    ],
 )
 def test_a_gate_of_ones_own_is_asked_with_the_others(
     world: World, tmp_path: Path, gate: str, verdict: Verdict
@@ -586,11 +641,12 @@ def test_a_gate_of_ones_own_is_asked_with_the_others(
     assert report.verdict is verdict
 
 
+@pytest.mark.parametrize("place", ["nowhere.at.all:Gate", f"{__name__}:Unmade"])
 def test_a_gate_that_cannot_be_made_is_told_before_anything_is_asked(
-    world: World, tmp_path: Path
+    world: World, tmp_path: Path, place: str
 ) -> None:
     """A misspelt class is no gate that passes."""
     file = tmp_path / "gates.toml"
-    file.write_text('own_gates = ["nowhere.at.all:Gate"]\n')
-    with pytest.raises(SettingsError, match=r"nowhere\.at\.all"):
+    file.write_text(f'own_gates = ["{place}"]\n')
+    with pytest.raises(SettingsError, match=re.escape(place)):
         examine_version(world.work(iris_gates_file=str(file)), world.register())
