@@ -6,10 +6,8 @@ supervisor, Kubernetes), and wants to see the process end when it can't serve.
 """
 
 import logging
-import os
 import signal
 import sys
-import tempfile
 
 from artifacts.errors import IrisError
 from artifacts.settings import load
@@ -31,9 +29,7 @@ def main() -> None:
     except IrisError as error:
         sys.stderr.write(f"{error.in_one_line()}\n")
         sys.exit(error.exit_code)
-    with tempfile.TemporaryDirectory(prefix="iris-metrics-") as metrics:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics  # before BentoML is imported
-        serve(settings)
+    serve(settings)
 
 
 def serve(settings: InferenceSettings) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from serving.gateway.metrics import Predicted
 from serving.gateway.models import Probabilities, ServedModel
 from serving.gateway.schema import RangeWarning, Row
 
@@ -27,15 +28,26 @@ class _Answer(Struct, frozen=True, gc=False):
     warnings: list[RangeWarning] | UnsetType
 
 
-def answer(model: ServedModel, rows: list[Row], probabilities: list[Probabilities]) -> bytes:
-    """Return the encoded `PredictAnswer` for rows and what the model gave for them."""
+def answer(
+    model: ServedModel,
+    rows: list[Row],
+    probabilities: list[Probabilities],
+    counted: Predicted | None = None,
+) -> bytes:
+    """Return the encoded `PredictAnswer` for rows and what the model gave for them.
+
+    It is counted in `counted`, where that is given.
+    """
     labels, by_label = model.labels, model.by_label
-    predictions = []
-    for given in probabilities:
-        index = given.index(max(given))
-        predictions.append(_Prediction(labels[index], index, by_label(*given)))
-    warnings = range_warnings(model, rows) or UNSET
-    return _encode(_Answer(model.encoded_id, predictions, warnings))
+    indexes = [given.index(max(given)) for given in probabilities]
+    predictions = [
+        _Prediction(labels[index], index, by_label(*given))
+        for index, given in zip(indexes, probabilities, strict=True)
+    ]
+    warnings = range_warnings(model, rows)
+    if counted is not None:
+        counted.count(indexes, rows, warnings)
+    return _encode(_Answer(model.encoded_id, predictions, warnings or UNSET))
 
 
 def range_warnings(model: ServedModel, rows: list[Row]) -> list[RangeWarning]:

@@ -6,17 +6,19 @@ import re
 import secrets
 from collections.abc import Callable
 from itertools import count
+from typing import NamedTuple
 
 import msgspec
 
+from serving.exposition import CONTENT_TYPE as METRICS_TYPE
 from serving.gateway import docs_page, openapi
 from serving.gateway.answers import answer
 from serving.gateway.coalescing import Coalescer, Question
 from serving.gateway.http_server import Request
 from serving.gateway.instances import Instances
 from serving.gateway.keys import ApiKeys
-from serving.gateway.metrics import CONTENT_TYPE as METRICS_TYPE
-from serving.gateway.metrics import Metrics
+from serving.gateway.metrics import PREDICT, REAL, SYNTHETIC, UNKNOWN, Kind, Metrics
+from serving.gateway.metrics_page import metrics_page
 from serving.gateway.models import Answered, ReleaseId
 from serving.gateway.problems import (
     INTERNAL_ERROR,
@@ -44,21 +46,24 @@ HTML = "content-type: text/html; charset=utf-8\r\n"
 class Exchange:
     """A request on its way to its response, in whose headers its id and the version stand."""
 
-    __slots__ = ("_began", "_instances", "_metrics", "_request", "_synthetic", "id")
+    __slots__ = ("_instances", "_metrics", "_request", "began", "id", "kind")
 
-    def __init__(self, request: Request, request_id: str, instances: Instances) -> None:
+    def __init__(
+        self,
+        request: Request,
+        request_id: str,
+        began: float,
+        instances: Instances,
+        metrics: Metrics,
+    ) -> None:
         self._request = request
         self._instances = instances
-        self.id = request_id
-        self._metrics: Metrics | None = None
-        self._began = 0.0
-        self._synthetic = False
-
-    def count_in(self, metrics: Metrics, began: float, *, synthetic: bool) -> None:
-        """Let the response be counted; `began` is when the request was whole."""
         self._metrics = metrics
-        self._began = began
-        self._synthetic = synthetic
+        self.id = request_id
+        self.began = began
+        """When the request was whole, on the event loop's clock."""
+        self.kind = UNKNOWN
+        """What it is counted as."""
 
     @property
     def gone(self) -> bool:
@@ -76,11 +81,18 @@ class Exchange:
         release = release or self._instances.release
         named = f"x-model-version: {release.version}\r\n" if release.version else ""
         self._request.respond(status, f"{headers}x-request-id: {self.id}\r\n{named}", body)
-        if self._metrics is not None:
-            self._metrics.count(release, status, self._began, synthetic=self._synthetic)
+        self._metrics.count(self.kind, release, status, self.began)
+
+    def reply_with(self, answered: Answered, rows: list[Row]) -> None:
+        """Send predictions as the response."""
+        model, probabilities = answered
+        counted = self._metrics.predicted(model) if self.kind is REAL else None
+        self.reply(answer(model, rows, probabilities, counted), release=model.release)
 
     def refuse(self, problem: Problem) -> None:
         """Send a problem as the response."""
+        if problem.kind.status >= 500:
+            self._metrics.count_unanswered(problem)
         headers = "".join(f"{name}: {value}\r\n" for name, value in problem.headers)
         kind = "content-type: application/problem+json\r\n"
         self.reply(problem.body(self.id), kind + headers, problem.kind.status)
@@ -119,13 +131,11 @@ class Prediction(Question):
 
     def answered(self, answered: Answered) -> None:
         """Respond with the predictions."""
-        model, probabilities = answered
         try:
-            body = answer(model, self.rows, probabilities)
+            self._exchange.reply_with(answered, self.rows)
         except Exception:  # noqa: BLE001  it is logged there
             self._exchange.fail()
         else:
-            self._exchange.reply(body, release=model.release)
             if self.record is not None:
                 self.record(answered, self.rows)
 
@@ -135,6 +145,13 @@ class Prediction(Question):
 
 
 Handler = Callable[[Request, Exchange], None]
+
+
+class Route(NamedTuple):
+    """What a path answers, by method."""
+
+    kind: Kind
+    handlers: dict[bytes, Handler]
 
 
 class App:
@@ -163,37 +180,41 @@ class App:
         self._metrics = Metrics(self._time)
         self._openapi = openapi.document()
         self._request_ids = (f"{run}-{n:06x}" for run in [secrets.token_hex(8)] for n in count())
-        self._routes: dict[bytes, dict[bytes, Handler]] = {
-            b"/v1/predict": {b"POST": self._predict},
-            b"/v1/model": {b"GET": self._model},
-            b"/health/live": {b"GET": self._live},
-            b"/health/ready": {b"GET": self._ready},
-            b"/health/started": {b"GET": self._started},
-            b"/metrics": {b"GET": self._counters},
-            b"/actuator/prometheus": {b"GET": self._counters},
-            b"/openapi.json": {b"GET": self._document},
-            b"/docs": {b"GET": self._docs},
-            **{path.encode(): {b"GET": self._docs_file} for path in docs_page.FILES},
+        handlers: dict[str, dict[bytes, Handler]] = {
+            PREDICT: {b"POST": self._predict},
+            "/v1/model": {b"GET": self._model},
+            "/health/live": {b"GET": self._live},
+            "/health/ready": {b"GET": self._ready},
+            "/health/started": {b"GET": self._started},
+            "/metrics": {b"GET": self._counters},
+            "/actuator/prometheus": {b"GET": self._counters},
+            "/openapi.json": {b"GET": self._document},
+            "/docs": {b"GET": self._docs},
+            **{path: {b"GET": self._docs_file} for path in docs_page.FILES},
         }
+        self._routes = {path.encode(): Route(Kind(path), of) for path, of in handlers.items()}
 
     def __call__(self, request: Request) -> None:
         """Answer one request, now or later."""
         given = request.headers.get(b"x-request-id")
         request_id = given.decode() if given and _is_request_id(given) else next(self._request_ids)
-        exchange = Exchange(request, request_id, self._instances)
+        exchange = Exchange(request, request_id, self._time(), self._instances, self._metrics)
         try:
-            self._handler(request)(request, exchange)
+            self._handler(request, exchange)(request, exchange)
         except Problem as problem:
             exchange.refuse(problem)
         except Exception:  # noqa: BLE001  it is logged there
             exchange.fail()
 
-    def _handler(self, request: Request) -> Handler:
+    def _handler(self, request: Request, exchange: Exchange) -> Handler:
+        route = self._routes.get(request.path)
+        if route is not None:
+            exchange.kind = route.kind
         if request.fault is not None:
             raise request.fault
-        methods = self._routes.get(request.path)
-        if methods is None:
+        if route is None:
             raise Problem(NOT_FOUND, "The paths are listed in /openapi.json.")
+        methods = route.handlers
         handler = methods.get(b"GET" if request.method == b"HEAD" else request.method)
         if handler is not None:
             return handler
@@ -205,24 +226,22 @@ class App:
 
     def _predict(self, request: Request, exchange: Exchange) -> None:
         headers = request.headers
-        now = self._time()
-        synthetic = headers.get(b"x-iris-synthetic") == b"1"
-        exchange.count_in(self._metrics, now, synthetic=synthetic)
+        exchange.kind = SYNTHETIC if headers.get(b"x-iris-synthetic") == b"1" else REAL
         self._keys.check(headers.get(b"authorization"))
         content_type = headers.get(b"content-type", b"")
         if content_type != b"application/json":
             _check_content_type(content_type)
         if headers.get(b"content-encoding", b"identity").lower() != b"identity":
             raise Problem(WRONG_CONTENT_TYPE, "Send the body as it is, without `Content-Encoding`.")
-        deadline = now + self._timeout_s(headers.get(b"request-timeout-ms"))
+        deadline = exchange.began + self._timeout_s(headers.get(b"request-timeout-ms"))
         features = self._instances.model.features
         rows = rows_of(request.body, features, self._max_rows)
         trace = headers.get(b"traceparent")
         traceparent = trace.decode() if trace and _is_traceparent(trace) else None
         asked = Prediction(exchange, rows, features, deadline, traceparent)
-        if not synthetic:
+        if exchange.kind is REAL:
             asked.record = self._record
-        self._coalescer.ask(asked, now)
+        self._coalescer.ask(asked, exchange.began)
 
     def _timeout_s(self, given: bytes | None) -> float:
         """Return how long the client waits: the setting is the default, and the most."""
@@ -257,7 +276,7 @@ class App:
         exchange.reply(msgspec.json.encode(state), headers, 200 if ready else 503)
 
     def _counters(self, _: Request, exchange: Exchange) -> None:
-        exchange.reply(self._metrics.text(self._instances.release), METRICS)
+        exchange.reply(metrics_page(self._metrics, self._coalescer, self._instances), METRICS)
 
     def _document(self, _: Request, exchange: Exchange) -> None:
         exchange.reply(self._openapi)

@@ -15,11 +15,16 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import chain
 
+from serving.exposition import Histogram
 from serving.gateway.models import Answered
 from serving.gateway.problems import (
+    CALL_REASONS,
     DEADLINE_EXCEEDED,
     INTERNAL_ERROR,
     OVERLOADED,
+    QUEUE_FULL,
+    WAS_LATE,
+    WOULD_BE_LATE,
     Problem,
 )
 from serving.gateway.schema import Row
@@ -27,6 +32,8 @@ from serving.gateway.schema import Row
 Call = Callable[[list[Row], Sequence[str], float, str | None], Awaitable[Answered]]
 
 SWEEP_S = 0.05  # how late a passed deadline may be noticed
+ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _WELL_BEFORE = 0.8
 _LEARNING = 0.1  # what the latest call weighs in the expected duration of the next
 
@@ -36,7 +43,7 @@ log = logging.getLogger(__name__)
 class Question(ABC):
     """The rows of one request; `answered` or `failed` is called once, unless nobody waits."""
 
-    __slots__ = ("deadline", "features", "rows", "settled", "traceparent")
+    __slots__ = ("asked", "deadline", "features", "rows", "settled", "traceparent")
 
     def __init__(
         self, rows: list[Row], features: Sequence[str], deadline: float, traceparent: str | None
@@ -46,6 +53,7 @@ class Question(ABC):
         self.features = features
         self.deadline = deadline
         self.traceparent = traceparent
+        self.asked = 0.0
         self.settled = False
 
     @property
@@ -60,6 +68,16 @@ class Question(ABC):
     @abstractmethod
     def failed(self, problem: Problem) -> None:
         """Take the reason why there is none; must not raise."""
+
+
+class Figures:
+    """What is counted of queue and calls."""
+
+    def __init__(self) -> None:
+        self.waits = Histogram(SECONDS)
+        """How long each request waited for its call."""
+        self.rows = Histogram(ROWS)
+        self.durations = {outcome: Histogram(SECONDS) for outcome in ("ok", *CALL_REASONS)}
 
 
 class Coalescer:
@@ -80,14 +98,22 @@ class Coalescer:
         self._call = call
         self._places = places
         self._call_rows = call_rows
-        self._queue_rows = queue_rows
+        self.queue_rows = queue_rows
+        self.figures = Figures()
         self._queue: deque[Question] = deque()
-        self._queued_rows = 0
+        self.queued_rows = 0
+        """How many rows wait for a call."""
         self._tasks: dict[asyncio.Task[None], list[Question]] = {}
-        self._under_way = 0
+        self.under_way = 0
+        """How many calls are made now."""
         self._call_s = 0.0
         self._dispatch_due = False
         self._sweep_due = False
+
+    @property
+    def places(self) -> int:
+        """How many calls may be made at a time."""
+        return self._places()
 
     def ask(self, question: Question, now: float) -> None:
         """Let a question wait for its call; `now` is the event loop's time.
@@ -98,8 +124,9 @@ class Coalescer:
         rows = len(question.rows)
         if self._queue:
             self._check_room(rows, question.deadline - now)
+        question.asked = now
         self._queue.append(question)
-        self._queued_rows += rows
+        self.queued_rows += rows
         if not self._dispatch_due:
             self._dispatch_due = True
             asyncio.get_running_loop().call_soon(self._dispatch)
@@ -114,23 +141,25 @@ class Coalescer:
         is to be well before the deadline: who is let in and misses it has waited for nothing, and
         in the end has cost model time.
         """
-        if self._queued_rows + rows > self._queue_rows:
-            raise Problem(OVERLOADED, f"{self._queued_rows} rows are waiting already.")
+        if self.queued_rows + rows > self.queue_rows:
+            detail = f"{self.queued_rows} rows are waiting already."
+            raise Problem(OVERLOADED, detail, reason=QUEUE_FULL)
         wait_s = self._call_s
-        if self._queued_rows > self._call_rows:
-            wait_s *= 1 + self._queued_rows / self._call_rows / max(1, self._places())
+        if self.queued_rows > self._call_rows:
+            wait_s *= 1 + self.queued_rows / self._call_rows / max(1, self._places())
         if wait_s > patience_s * _WELL_BEFORE:
-            raise Problem(OVERLOADED, f"It would take {wait_s:.1f} s, which is too late.")
+            detail = f"It would take {wait_s:.1f} s, which is too late."
+            raise Problem(OVERLOADED, detail, reason=WOULD_BE_LATE)
 
     def _dispatch(self) -> None:
         """Start calls while there are free places and something waits."""
         self._dispatch_due = False
-        while self._queue and self._under_way < self._places():
+        while self._queue and self.under_way < self._places():
             batch = self._take()
             if batch:
                 task = asyncio.get_running_loop().create_task(self._run(batch))
                 self._tasks[task] = batch
-                self._under_way += 1
+                self.under_way += 1
                 task.add_done_callback(self._finish)
 
     def _take(self) -> list[Question]:
@@ -148,7 +177,7 @@ class Coalescer:
                 batch.append(question)
                 rows += len(question.rows)
             self._queue.popleft()
-            self._queued_rows -= len(question.rows)
+            self.queued_rows -= len(question.rows)
         return batch
 
     async def _run(self, batch: list[Question]) -> None:
@@ -160,7 +189,7 @@ class Coalescer:
                 _fail(question, problem)
             return
         finally:
-            self._under_way -= 1
+            self.under_way -= 1
             self._dispatch()
         await asyncio.sleep(0)  # the next call leaves first: to write the answers takes a while
         start = 0
@@ -180,15 +209,23 @@ class Coalescer:
         first = batch[0]
         rows = first.rows if len(batch) == 1 else [row for asked in batch for row in asked.rows]
         deadline = max(question.deadline for question in batch)
+        figures = self.figures
+        figures.rows.observe(len(rows))
         time = asyncio.get_running_loop().time
         began = time()
+        for question in batch:
+            figures.waits.observe(began - question.asked)
         try:
             answered = await self._call(rows, first.features, deadline, first.traceparent)
         except Problem as problem:
+            took = time() - began
+            figures.durations[problem.reason].observe(took)
             if problem.kind is DEADLINE_EXCEEDED:  # it takes that long at least
-                self._call_s = max(self._call_s, time() - began)
+                self._call_s = max(self._call_s, took)
             raise
-        self._call_s += (time() - began - self._call_s) * _LEARNING
+        took = time() - began
+        figures.durations["ok"].observe(took)
+        self._call_s += (took - self._call_s) * _LEARNING
         return answered
 
     def _finish(self, task: "asyncio.Task[None]") -> None:
@@ -209,7 +246,8 @@ class Coalescer:
         now = loop.time()
         for question in self._queue:
             if question.deadline <= now:
-                _fail(question, Problem(OVERLOADED, "The request waited until its deadline."))
+                detail = "The request waited until its deadline."
+                _fail(question, Problem(OVERLOADED, detail, reason=WAS_LATE))
         for question in chain.from_iterable(self._tasks.values()):
             if question.deadline <= now:
                 _fail(question, Problem(DEADLINE_EXCEEDED, "The call took until the deadline."))

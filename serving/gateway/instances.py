@@ -87,6 +87,8 @@ class Instances:
         """
         self.generation = 0
         self.was_ready = False
+        self.retries = 0
+        """How many calls were made again, on another instance."""
         self._file = file
         self._names = [Address.of(url) for url in urls]
         self._resolve = resolve
@@ -163,6 +165,7 @@ class Instances:
         failure: InferenceError = InferenceUnreachable("no instance is ready for these features")
         time = asyncio.get_running_loop().time
         while len(tried) < TRIES and (instance := self.next(features, tried)) is not None:
+            self.retries += bool(tried)
             tried.append(instance)
             try:
                 return await instance.predict(rows, features, deadline - time(), traceparent)

@@ -60,6 +60,17 @@ PROBLEM_TYPES = (
     DEADLINE_EXCEEDED,
 )
 
+# What is counted apart, though the client is told one kind of problem.
+QUEUE_FULL = "queue-full"
+WOULD_BE_LATE = "would-be-late"
+WAS_LATE = "was-late"
+CALL_REASONS = tuple(
+    kind.name for kind in (NOT_READY, OVERLOADED, INFERENCE_FAILED, DEADLINE_EXCEEDED)
+)
+"""What may come of a call that gives no answer."""
+REASONS = (QUEUE_FULL, WOULD_BE_LATE, WAS_LATE, *CALL_REASONS, INTERNAL_ERROR.name)
+"""Why a request gets no answer though it is none to refuse."""
+
 
 class Problem(IrisError):
     """A request that gets no answer but the reason why."""
@@ -71,9 +82,12 @@ class Problem(IrisError):
         *,
         errors: Sequence[FieldError] = (),
         headers: Sequence[tuple[str, str]] = (),
+        reason: str = "",
     ) -> None:
         super().__init__(detail)
         self.kind = kind
+        self.reason = reason or kind.name
+        """What it is counted by: one of `REASONS`, where it is a 5xx."""
         self.errors = list(errors)
         self.headers = list(headers)
         if kind.retry_after_s is not None:

@@ -12,12 +12,12 @@ import logging
 import random
 import threading
 from collections.abc import Callable
-from math import log1p
 
 from artifacts.errors import IrisError, StoreUnavailable
 from artifacts.replay import Served, ServedBatch, batch_name, begun, encode
 from artifacts.store import BlobStore
 from serving.gateway.models import Answered, ServedModel
+from serving.gateway.sampling import Sampler
 from serving.gateway.schema import Row
 
 BATCH_ROWS = 1000  # a request with more of them is a batch of its own
@@ -26,7 +26,6 @@ RELEASES_KEPT = 8  # those that were recorded last, in an environment
 BATCHES_HELD = 8  # in memory: the last of each release, and those that wait to be written
 WRITE_S = 5.0  # how late a record may be written, where no batch is full before
 STOP_S = 5.0  # how long the end may wait for the store
-_LONGEST_GAP = 1e15
 
 log = logging.getLogger(__name__)
 
@@ -85,10 +84,8 @@ class Recorder:
         """
         self._blobs = blobs
         self._environment = environment
-        self._share = share
         self._kept = batches
-        self._chance = chance
-        self._passed_over = gap(share, chance())
+        self._sampler = Sampler(share, chance)
         self._held: list[_Batch] = []
         """In the order in which they were written, or tried, last."""
         self._lost = 0
@@ -114,9 +111,7 @@ class Recorder:
 
     def record(self, answered: Answered, rows: list[Row]) -> None:
         """Keep a request that was answered, if it is its turn."""
-        self._passed_over -= 1
-        if self._passed_over < 0:
-            self._passed_over = gap(self._share, self._chance())
+        if self._sampler.picks():
             self._keep(answered, rows)
 
     def _keep(self, answered: Answered, rows: list[Row]) -> None:
@@ -240,18 +235,3 @@ def now() -> dt.datetime:
 def _release(name: str) -> str:
     """Return what the batches of one release have in common."""
     return name.rpartition("/")[0]
-
-
-def gap(share: float, chance: float) -> int:
-    """Return how many requests are passed over until the next that is recorded.
-
-    That is drawn once for each record where a coin would be tossed for each request: the gaps
-    between successes of independent trials are geometric.
-
-    Args:
-        share: the share of the requests that is recorded, above 0 and at most 1.
-        chance: a random number from 0 to 1, 1 excluded.
-    """
-    if share >= 1:
-        return 0
-    return int(min(log1p(-chance) / log1p(-share), _LONGEST_GAP))

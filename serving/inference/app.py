@@ -1,19 +1,21 @@
-"""The routes beside the prediction: health and the model. And the headers that name the release."""
+"""The routes beside the prediction: health, model, metrics. And headers that name the release."""
 
 import os
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.exposition import CONTENT_TYPE
 from serving.inference.instance import Instance
+from serving.inference.metrics import Requests, metrics_page
 
 
-def status_app(instance: Instance) -> Starlette:
-    """Return the application that answers for `instance`."""
+def status_app(instance: Instance, requests: Requests) -> Starlette:
+    """Return the application that answers for `instance`, which has got `requests`."""
 
     async def live(_: Request) -> JSONResponse:
         return JSONResponse({"status": "live"})
@@ -30,11 +32,15 @@ def status_app(instance: Instance) -> Starlette:
             return JSONResponse({"status": instance.status, "reason": instance.reason}, 503)
         return JSONResponse(instance.served.describe())
 
+    async def metrics(_: Request) -> Response:
+        return Response(metrics_page(requests, instance), headers={"content-type": CONTENT_TYPE})
+
     return Starlette(
         routes=[
             Route("/health/live", live),
             Route("/health/ready", ready),
             Route("/v1/model", model),
+            Route("/metrics", metrics),
         ]
     )
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from artifacts.errors import IrisError
 from artifacts.settings import load
@@ -11,6 +11,7 @@ from serving.inference.served_model import ServedModel, load_served_model
 from serving.inference.settings import InferenceSettings
 
 Status = Literal["loading", "ready", "failed"]
+STATUSES: tuple[Status, ...] = get_args(Status)
 
 
 class Instance:
@@ -19,6 +20,8 @@ class Instance:
     def __init__(self) -> None:
         self.status: Status = "loading"
         self.reason = ""
+        self.error = ""
+        """The reason's kind: the name of the error."""
         self._served: ServedModel | None = None
 
     @property
@@ -59,6 +62,7 @@ class Instance:
     def fail(self, error: IrisError) -> None:
         """Note why this process will never serve."""
         self.status, self.reason = "failed", error.in_one_line()
+        self.error = type(error).__name__
 
 
 INSTANCE = Instance()

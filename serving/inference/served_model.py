@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,23 @@ from numpy.typing import NDArray
 from artifacts.errors import CorruptModelFile, ModelFileError
 from artifacts.model import TOLERANCE, Model, load_model
 from artifacts.release import Release
+from serving.exposition import Histogram
+
+CALL_SECONDS = (
+    *(0.00001, 0.00002, 0.00005, 0.0001, 0.0002, 0.0005),
+    *(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0),
+)
+CALL_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+
+
+class Calls:
+    """What is counted of a model's calls."""
+
+    def __init__(self) -> None:
+        self.seconds = Histogram(CALL_SECONDS)
+        self.rows = Histogram(CALL_ROWS)
+        self.late_rows = 0
+        """Rows that nobody waited for any more, so that the model was not asked."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +40,7 @@ class ServedModel:
     model: Model
     release: Release
     since: datetime
+    calls: Calls = field(default_factory=Calls)
 
     def describe(self) -> dict[str, Any]:
         """Return what `GET /v1/model` answers."""
@@ -94,10 +112,18 @@ class ServedModel:
         """
         rows, in_time = timed[:, :-1], timed[:, -1] > time.monotonic()
         if in_time.all():
-            return self.model.predict(np.ascontiguousarray(rows))
+            return self._predict(np.ascontiguousarray(rows))
+        self.calls.late_rows += len(rows) - int(in_time.sum())
         probabilities = np.full((len(rows), len(self.model.card.labels)), np.inf)
         if in_time.any():
-            probabilities[in_time] = self.model.predict(rows[in_time])
+            probabilities[in_time] = self._predict(rows[in_time])
+        return probabilities
+
+    def _predict(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        began = time.perf_counter()
+        probabilities = self.model.predict(rows)
+        self.calls.seconds.observe(time.perf_counter() - began)
+        self.calls.rows.observe(len(rows))
         return probabilities
 
 

@@ -6,6 +6,7 @@ import http.server
 import json
 import math
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from serving.inference.warmup import warm_up
 from serving.supervisor.ports import LOOPBACK
 from tests.integration.serving.processes import Inference, free_port, until
 from tests.support.model_files import ROWS, model_file, probabilities
+from tests.support.observability import page_names, text_names
 
 DATA = model_file()
 RELEASE = registry_release(7, sha256_hex(DATA))
@@ -83,6 +85,50 @@ def test_the_model_route_says_what_is_served(inference: Inference) -> None:
     found = (model["version"], model["blob"], model["sha256"], model["verified"])
     assert found == (RELEASE.version, RELEASE.blob, RELEASE.sha256, True)
     assert model["golden"]["rows"] == ROWS
+
+
+def test_the_page_of_metrics_is_that_of_the_documentation(inference: Inference) -> None:
+    """An operator finds each metric explained, and none that is not there."""
+    answer = inference.client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert text_names(answer.text) == page_names("inference")
+    assert f'version="7",sha256="{RELEASE.sha256}"' in answer.text
+    assert 'iris_inference_status{status="ready",error=""} 1' in answer.text
+
+
+def test_the_metrics_of_a_scanned_service_stay_as_many(inference: Inference) -> None:
+    """No label is made of what a client sends: 10,000 paths are one."""
+
+    def labels() -> list[str]:
+        return [line.split()[0] for line in inference.client.get("/metrics").text.splitlines()]
+
+    def scan(number: int) -> None:
+        with httpx.Client(base_url=inference.client.base_url) as client:
+            for step in range(2500):
+                assert client.get(f"/{number}/{step}").status_code == 404
+
+    scan(9)
+    labels()
+    before = labels()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(scan, range(4)))
+    assert labels() == before
+
+
+def test_a_call_of_the_model_is_counted(inference: Inference) -> None:
+    """Rows and time of the model alone, and what was late, are told apart from BentoML's share."""
+
+    def figure(name: str) -> float:
+        text = inference.client.get("/metrics").text
+        return float(re.findall(rf"^{name} (\S+)$", text, re.MULTILINE)[0])
+
+    calls, rows = "iris_inference_model_duration_seconds_count", "iris_inference_model_rows_sum"
+    late = "iris_inference_late_rows_total"
+    before = {name: figure(name) for name in (calls, rows, late)}
+    predict(inference, ROWS).raise_for_status()
+    predict_table(inference, np.array(ROWS).tobytes(), **{"Request-Timeout-Ms": "0"})
+    added = {name: figure(name) - before[name] for name in before}
+    assert added == {calls: 1, rows: len(ROWS), late: len(ROWS)}
 
 
 def predict_table(inference: Inference, body: bytes, **headers: str) -> httpx.Response:
@@ -249,6 +295,8 @@ def test_under_bentoml_serve_a_wrong_file_is_never_ready(tmp_path: Path) -> None
         answer = process.client.get("/health/ready").json()
         assert answer["status"] == "failed"
         assert "SHA-256" in answer["reason"]
+        failed = 'iris_inference_status{status="failed",error="DigestMismatch"} 1'
+        assert failed in process.client.get("/metrics").text
         assert predict(process, ROWS).status_code >= 500
 
 

@@ -58,12 +58,10 @@ class Way:
     def batches(self) -> tuple[float, float]:
         """Return how many batches BentoML has made, and of how many calls."""
         text = self.inference.client.get("/metrics").text
-        name = "bentoml_service_adaptive_batch_size"
-        count, total = (
-            sum(float(v) for v in re.findall(rf"^{name}_{what}{{.*}} (\S+)$", text, re.MULTILINE))
-            for what in ("count", "sum")
-        )
-        return count, total
+        names = ("model_rows_count", 'requests_total{route="/predict",status="200"}')
+        patterns = (rf"^iris_inference_{re.escape(name)} (\S+)$" for name in names)
+        batches, calls = (float(re.findall(p, text, re.MULTILINE)[0]) for p in patterns)
+        return batches, calls
 
     def is_right(self, rows: list[Row], predictions: list[dict[str, Any]]) -> bool:
         """Tell whether each row was answered as the model answers it alone."""

@@ -1,18 +1,31 @@
 """The counters, read back from the text that Prometheus gets."""
 
 import re
-from collections import Counter
+from random import Random
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serving.gateway.metrics import BUCKETS_S, RELEASES, Metrics
-from serving.gateway.models import NO_RELEASE, ReleaseId
+from serving.exposition import page
+from serving.gateway.metrics import (
+    BUCKETS_S,
+    REAL,
+    RELEASES,
+    SYNTHETIC,
+    UNKNOWN,
+    VALUE_SHARE,
+    Kind,
+    Metrics,
+)
+from serving.gateway.models import NO_RELEASE, ReleaseId, ServedModel
+from serving.gateway.problems import PROBLEM_TYPES, REASONS, Problem
+from serving.gateway.schema import RangeWarning
 
 FIRST = ReleaseId("1", "a" * 64)
 SECOND = ReleaseId("2", "b" * 64)
-LINE = re.compile(r'(\w+)\{((?:\w+="(?:[^"\\\n]|\\["\\n])*",?)+)\} (\S+)')
+LINE = re.compile(r'(\w+)(?:\{((?:\w+="(?:[^"\\\n]|\\["\\n])*",?)+)\})? (\S+)')
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 Sample = tuple[str, dict[str, str], float]
@@ -27,14 +40,14 @@ class Clock:
         return self.now
 
 
-def samples(text: bytes) -> list[Sample]:
-    """Read the text; a line that is neither sample nor comment is a fault."""
+def samples(metrics: Metrics, current: ReleaseId = FIRST) -> list[Sample]:
+    """Read the page; a line that is neither sample nor comment is a fault."""
     found = []
-    for line in text.decode().splitlines():
+    for line in page(*metrics.families(current)).decode().splitlines():
         if not line.startswith("#"):
             matched = LINE.fullmatch(line)
             assert matched, line
-            found.append((matched[1], dict(LABEL.findall(matched[2])), float(matched[3])))
+            found.append((matched[1], dict(LABEL.findall(matched[2] or "")), float(matched[3])))
     return found
 
 
@@ -57,8 +70,8 @@ def values(found: list[Sample], name: str, **labels: str) -> list[float]:
 def test_an_outcome_is_that_of_the_status(status: int, outcome: str) -> None:
     """What the gateway refuses in overload counts against the release, and a bad row does not."""
     metrics = Metrics(Clock())
-    metrics.count(FIRST, status, 0.0, synthetic=False)
-    text = samples(metrics.text(FIRST))
+    metrics.count(REAL, FIRST, status, 0.0)
+    text = samples(metrics)
     total = "iris_gateway_requests_total"
     assert values(text, total, outcome=outcome, traffic="real", version="1") == [1]
     assert sum(values(text, total)) == 1
@@ -83,8 +96,8 @@ def test_nothing_is_lost_or_counted_twice(
     metrics = Metrics(clock)
     for release, status, seconds, synthetic in requests:
         clock.now = seconds
-        metrics.count(release, status, 0.0, synthetic=synthetic)
-    text = samples(metrics.text(FIRST))
+        metrics.count(SYNTHETIC if synthetic else REAL, release, status, 0.0)
+    text = samples(metrics)
     duration = "iris_gateway_request_duration_seconds"
     for kind in {(release, status, synthetic) for release, status, _, synthetic in requests}:
         release, status, synthetic = kind
@@ -108,8 +121,9 @@ def test_nothing_is_lost_or_counted_twice(
 def test_a_version_may_hold_what_the_text_is_made_of(version: str) -> None:
     """Quotes and backslashes in a version break no line."""
     metrics = Metrics(Clock())
-    metrics.count(ReleaseId(version, "a"), 200, 0.0, synthetic=False)
-    shown = {has["version"] for _, has, _ in samples(metrics.text(ReleaseId(version, "a")))}
+    metrics.count(REAL, ReleaseId(version, "a"), 200, 0.0)
+    found = samples(metrics, ReleaseId(version, "a"))
+    shown = {has["version"] for _, has, _ in found if "version" in has}
     assert {re.sub(r"\\(.)", r"\1", name) for name in shown} == {version}
 
 
@@ -121,13 +135,73 @@ def test_only_the_releases_that_answered_last_are_kept(answered: list[int]) -> N
     metrics = Metrics(clock)
     for number in answered:
         clock.now += 1
-        metrics.count(ReleaseId(str(number), "a"), 200, 0.0, synthetic=False)
+        metrics.count(REAL, ReleaseId(str(number), "a"), 200, 0.0)
     latest = list(dict.fromkeys(str(number) for number in reversed(answered)))[:RELEASES]
-    text = metrics.text(ReleaseId(latest[0], "a"))
-    assert Counter(has["version"] for _, has, _ in samples(text)).keys() == set(latest)
+    found = samples(metrics, ReleaseId(latest[0], "a"))
+    assert {has["version"] for _, has, _ in found if "version" in has} == set(latest)
 
 
 def test_what_serves_is_there_before_it_has_answered() -> None:
     """A rate begins at 0, and the first error is a rise."""
-    text = samples(Metrics(Clock()).text(FIRST))
+    text = samples(Metrics(Clock()))
     assert values(text, "iris_gateway_requests_total", version="1") == [0] * 6
+    assert values(text, "iris_gateway_unanswered_total") == [0] * len(REASONS)
+
+
+def test_every_request_is_counted_by_route_and_status() -> None:
+    """A route's requests are added up, whether real or synthetic; predictions stay alone."""
+    metrics = Metrics(Clock())
+    for kind in (REAL, SYNTHETIC, Kind("/v1/predict"), UNKNOWN):
+        metrics.count(kind, FIRST, 200, 0.0)
+    metrics.count(UNKNOWN, FIRST, 404, 0.0)
+    text = samples(metrics)
+    name = "iris_gateway_http_requests_total"
+    assert values(text, name, route="/v1/predict", status="200", version="1") == [3]
+    assert values(text, name, route="other") == [1, 1]
+    name = "iris_gateway_http_request_duration_seconds_count"
+    assert values(text, name, route="/v1/predict", status="200") == [3]
+    assert sum(values(text, "iris_gateway_requests_total")) == 2
+
+
+def test_every_5xx_problem_has_a_reason_that_is_counted() -> None:
+    """Nothing that the gateway fails to answer is left out, and no reason is made up on the way."""
+    metrics = Metrics(Clock())
+    kinds = [kind for kind in PROBLEM_TYPES if kind.status >= 500]
+    for kind in kinds:
+        metrics.count_unanswered(Problem(kind, "why"))
+    assert sum(values(samples(metrics), "iris_gateway_unanswered_total")) == len(kinds)
+
+
+def iris_model() -> ServedModel:
+    """Return a release with two labels and two features, of which one has a training range."""
+    features = [{"name": "length", "minimum": 1.0, "maximum": 2.0}, {"name": "width"}]
+    description = {"name": "m", "version": "1", "sha256": "a" * 64, "labels": ["yes", "no"]}
+    return ServedModel(msgspec.json.encode(description | {"features": features}))
+
+
+@pytest.mark.parametrize("chance", [0.0, 0.999])
+def test_what_is_predicted_is_counted_by_label_and_feature(chance: float) -> None:
+    """Labels and values out of range are counted always, the values themselves by their share."""
+    metrics = Metrics(Clock(), lambda: chance)
+    warning = RangeWarning(1, "length", 2.5, 1.0, 2.0, "")
+    metrics.predicted(iris_model()).count([0, 0, 1], [[1.05, 5], [2.5, 5], [1.5, 5]], [warning])
+    text = samples(metrics)
+    assert values(text, "iris_gateway_predictions_total", label="yes") == [2]
+    assert values(text, "iris_gateway_predictions_total", label="no") == [1]
+    assert values(text, "iris_gateway_out_of_range_total", feature="length") == [1]
+    assert values(text, "iris_gateway_out_of_range_total", feature="width") == [0]
+    sampled = 0 if chance else 3
+    assert values(text, "iris_gateway_feature_value_count", feature="width") == [sampled]
+    buckets = values(text, "iris_gateway_feature_value_bucket", feature="length")
+    expected = [0, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 3]
+    assert buckets == ([0] * len(expected) if chance else expected)
+
+
+def test_values_are_sampled_by_their_share() -> None:
+    """To count every value of every request would cost more than to encode the answer."""
+    metrics = Metrics(Clock(), Random(1).random)
+    predicted = metrics.predicted(iris_model())
+    for _ in range(10_000):
+        predicted.count([0], [[1.5, 0.0]], [])
+    (counted,) = values(samples(metrics), "iris_gateway_feature_value_count", feature="length")
+    assert counted == pytest.approx(10_000 * VALUE_SHARE, rel=0.2)

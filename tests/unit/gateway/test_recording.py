@@ -21,8 +21,8 @@ from serving.gateway.recording import (
     BATCHES_HELD,
     RELEASES_KEPT,
     Recorder,
-    gap,
 )
+from serving.gateway.sampling import gap
 
 
 class Memory(BlobStore):
