@@ -75,7 +75,7 @@ class Figures:
 
     def __init__(self) -> None:
         self.waits = Histogram(SECONDS)
-        """How long each request waited for its call."""
+        """How long the oldest request of each call had waited for it."""
         self.rows = Histogram(ROWS)
         self.durations = {outcome: Histogram(SECONDS) for outcome in ("ok", *CALL_REASONS)}
 
@@ -213,8 +213,7 @@ class Coalescer:
         figures.rows.observe(len(rows))
         time = asyncio.get_running_loop().time
         began = time()
-        for question in batch:
-            figures.waits.observe(began - question.asked)
+        figures.waits.observe(began - first.asked)
         try:
             answered = await self._call(rows, first.features, deadline, first.traceparent)
         except Problem as problem:

@@ -17,7 +17,9 @@ def metrics_page(metrics: Metrics, coalescer: Coalescer, instances: Instances) -
         gauge("iris_gateway_queue_rows", "Rows that wait.", [({}, coalescer.queued_rows)]),
         gauge("iris_gateway_queue_rows_limit", "The most that may.", [({}, coalescer.queue_rows)]),
         histogram(
-            "iris_gateway_queue_wait_seconds", "Of a request for its call.", [({}, calls.waits)]
+            "iris_gateway_queue_wait_seconds",
+            "Of the oldest request of a call, until the call was made.",
+            [({}, calls.waits)],
         ),
         gauge("iris_gateway_calls", "Calls of inference under way.", [({}, coalescer.under_way)]),
         gauge("iris_gateway_calls_limit", "The most that may be.", [({}, coalescer.places)]),
