@@ -39,14 +39,15 @@ def answer(
     It is counted in `counted`, where that is given.
     """
     labels, by_label = model.labels, model.by_label
-    indexes = [given.index(max(given)) for given in probabilities]
-    predictions = [
-        _Prediction(labels[index], index, by_label(*given))
-        for index, given in zip(indexes, probabilities, strict=True)
-    ]
+    counts = [0] * len(labels) if counted is None else counted.classes
+    predictions = []
+    for given in probabilities:
+        index = given.index(max(given))
+        counts[index] += 1
+        predictions.append(_Prediction(labels[index], index, by_label(*given)))
     warnings = range_warnings(model, rows)
     if counted is not None:
-        counted.count(indexes, rows, warnings)
+        counted.count(rows, warnings)
     return _encode(_Answer(model.encoded_id, predictions, warnings or UNSET))
 
 

@@ -58,11 +58,8 @@ class Predicted:
         """The values of each feature, sampled."""
         self._sampler = Sampler(VALUE_SHARE, chance)
 
-    def count(self, indexes: list[int], rows: list[Row], warnings: list[RangeWarning]) -> None:
-        """Count the rows of an answered request, with the place of the label that each got."""
-        classes = self.classes
-        for index in indexes:
-            classes[index] += 1
+    def count(self, rows: list[Row], warnings: list[RangeWarning]) -> None:
+        """Count the values of an answered request; its labels are counted as they are found."""
         for warning in warnings:
             self.outside[warning.field] += 1
         if self._sampler.picks():
@@ -96,17 +93,25 @@ class Metrics:
         self._time = time
         self._chance = chance
         self._releases: dict[ReleaseId, _Release] = {}
+        # The latest, which is nearly always the next: to compare the object is quicker than a look.
+        self._release: ReleaseId | None = None
+        self._counts = _Release()
         self._unanswered = dict.fromkeys(REASONS, 0)
 
-    def count(self, kind: Kind, release: ReleaseId, status: int, began: float) -> None:
-        """Count a request that is answered now; it was whole when the clock said `began`."""
+    def count(self, kind: Kind, release: ReleaseId, status: int, began: float) -> float:
+        """Count a request that is answered now, and return how long that took in seconds.
+
+        It was whole when the clock said `began`.
+        """
         now = self._time()
-        counts = self._releases.get(release) or self._add(release)
+        counts = self._counts if release is self._release else self._turn_to(release)
         counts.latest = now
         of = counts.requests.get((kind, status))
         if of is None:
             of = counts.requests[kind, status] = Histogram(BUCKETS_S)
-        of.observe(now - began)
+        seconds = now - began
+        of.observe(seconds)
+        return seconds
 
     def count_unanswered(self, problem: Problem) -> None:
         """Count a request that got no answer, for a reason of this side."""
@@ -114,15 +119,15 @@ class Metrics:
 
     def predicted(self, model: ServedModel) -> Predicted:
         """Return where the predictions of a release are counted."""
-        release = self._releases.get(model.release) or self._add(model.release)
-        if release.predicted is None:
-            release.predicted = Predicted(model, self._chance)
-        return release.predicted
+        release = model.release
+        counts = self._counts if release is self._release else self._turn_to(release)
+        if counts.predicted is None:
+            counts.predicted = Predicted(model, self._chance)
+        return counts.predicted
 
     def families(self, current: ReleaseId) -> Iterator[Iterator[str]]:
         """Yield all families; the release that serves now is in them from the start."""
-        if current not in self._releases:
-            self._add(current)
+        self._turn_to(current)
         predictions = list(self._predictions())
         name = "iris_gateway_requests_total"
         yield counter(
@@ -146,6 +151,11 @@ class Metrics:
         samples = (({"reason": reason}, n) for reason, n in self._unanswered.items())
         yield counter(name, "Requests that got a 5xx problem, by its reason.", samples)
         yield from self._of_predictions()
+
+    def _turn_to(self, release: ReleaseId) -> _Release:
+        """Return the counts of a release, which is the latest from now on."""
+        self._release, self._counts = release, self._releases.get(release) or self._add(release)
+        return self._counts
 
     def _add(self, release: ReleaseId) -> _Release:
         """Begin to count for a release; the one that was silent for longest makes room."""

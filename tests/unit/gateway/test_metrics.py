@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.exposition import page
+from serving.gateway.answers import answer
 from serving.gateway.metrics import (
     BUCKETS_S,
     REAL,
@@ -21,7 +22,6 @@ from serving.gateway.metrics import (
 )
 from serving.gateway.models import NO_RELEASE, ReleaseId, ServedModel
 from serving.gateway.problems import PROBLEM_TYPES, REASONS, Problem
-from serving.gateway.schema import RangeWarning
 
 FIRST = ReleaseId("1", "a" * 64)
 SECOND = ReleaseId("2", "b" * 64)
@@ -183,8 +183,9 @@ def iris_model() -> ServedModel:
 def test_what_is_predicted_is_counted_by_label_and_feature(chance: float) -> None:
     """Labels and values out of range are counted always, the values themselves by their share."""
     metrics = Metrics(Clock(), lambda: chance)
-    warning = RangeWarning(1, "length", 2.5, 1.0, 2.0, "")
-    metrics.predicted(iris_model()).count([0, 0, 1], [[1.05, 5], [2.5, 5], [1.5, 5]], [warning])
+    probabilities = [(0.9, 0.1), (0.9, 0.1), (0.1, 0.9)]
+    rows = [[1.05, 5], [2.5, 5], [1.5, 5]]
+    answer(iris_model(), rows, probabilities, metrics.predicted(iris_model()))
     text = samples(metrics)
     assert values(text, "iris_gateway_predictions_total", label="yes") == [2]
     assert values(text, "iris_gateway_predictions_total", label="no") == [1]
@@ -202,6 +203,6 @@ def test_values_are_sampled_by_their_share() -> None:
     metrics = Metrics(Clock(), Random(1).random)
     predicted = metrics.predicted(iris_model())
     for _ in range(10_000):
-        predicted.count([0], [[1.5, 0.0]], [])
+        predicted.count([[1.5, 0.0]], [])
     (counted,) = values(samples(metrics), "iris_gateway_feature_value_count", feature="length")
     assert counted == pytest.approx(10_000 * VALUE_SHARE, rel=0.2)
