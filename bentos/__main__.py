@@ -13,10 +13,13 @@ from artifacts.errors import IrisError
 from artifacts.settings import load
 from serving.inference.instance import INSTANCE
 from serving.inference.settings import InferenceSettings
+from serving.logs import log_end, start_logging
 
 # Longer than the gateway keeps an idle connection, so that it's never this end that hangs up.
 KEEP_ALIVE_S = 75
 DRAIN_S = 30
+
+log = logging.getLogger(__name__)
 
 
 def main() -> None:
@@ -24,10 +27,11 @@ def main() -> None:
     # The server drains when it gets one, and raises it again when it's done.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
+        start_logging("inference")
         settings = load(InferenceSettings)
         INSTANCE.load()
     except IrisError as error:
-        sys.stderr.write(f"{error.in_one_line()}\n")
+        log_end(log, error)
         sys.exit(error.exit_code)
     serve(settings)
 
@@ -38,8 +42,6 @@ def serve(settings: InferenceSettings) -> None:
 
     from bentos.service import IrisClassifier
 
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("bentoml").setLevel(logging.INFO)
     uvicorn.run(
         IrisClassifier.to_asgi(),
         host=settings.inference_host,

@@ -15,7 +15,7 @@ from artifacts.settings import load
 from bentos.codec import Probabilities, Rows
 from serving.inference.app import ReleaseHeaders, status_app
 from serving.inference.instance import INSTANCE
-from serving.inference.metrics import REQUESTS, CountRequests
+from serving.inference.metrics import REQUESTS, TellRequests
 from serving.inference.settings import InferenceSettings
 from serving.inference.warmup import warm_up
 
@@ -30,7 +30,7 @@ class Classifier:
             INSTANCE.load()
         except IrisError:
             # `python -m bentos` ends before this; under `bentoml serve` the process says why.
-            logger.error(INSTANCE.reason)  # noqa: TRY400 - an expected failure has no traceback
+            _log_failure()
 
     @bentoml.on_startup  # type: ignore[untyped-decorator] # BentoML exports it lazily, untyped
     async def begin_warm_up(self) -> None:
@@ -43,14 +43,16 @@ class Classifier:
             await warm_up(INSTANCE.served, IrisClassifier.url or load(InferenceSettings).own_url)
         except IrisError as error:
             INSTANCE.fail(error)
-            logger.error(INSTANCE.reason)  # noqa: TRY400 - an expected failure has no traceback
+            _log_failure()
         else:
             # What is there now stays. To look at all of it for garbage again and again takes 75 ms
             # each time, in which nobody is answered.
             gc.collect()
             gc.freeze()
             INSTANCE.warmed()
-            logger.info("ready: %s", INSTANCE.served.release)
+            served = INSTANCE.served
+            fields = {"version": served.release.version, "sha256": served.model.sha256}
+            logger.info("the release is ready", extra=fields)
 
     async def __is_ready__(self) -> bool:
         return INSTANCE.status == "ready"
@@ -77,8 +79,12 @@ IrisClassifier = bentoml.service(
     tracing={"excluded_urls": "/predict"},
     envs=[{"name": "BENTOML_DO_NOT_TRACK", "value": "True"}],
 )
-IrisClassifier.add_asgi_middleware(CountRequests, requests=REQUESTS)
+IrisClassifier.add_asgi_middleware(TellRequests, requests=REQUESTS, instance=INSTANCE)
 IrisClassifier.add_asgi_middleware(ReleaseHeaders, instance=INSTANCE)
+
+
+def _log_failure() -> None:
+    logger.error("the release can't be served", extra={"error": INSTANCE.reason})
 
 
 def is_no_refusal(record: logging.LogRecord) -> bool:

@@ -1,9 +1,12 @@
 """`iris serve`."""
 
+import logging
 import threading
 from contextlib import suppress
 
 import click
+
+log = logging.getLogger("serving.supervisor")
 
 
 @click.command()
@@ -21,14 +24,21 @@ def serve(*, without_gateway: bool, tethered: bool) -> None:
       GATEWAY_PORT=9000 IRIS_HOME=~/flowers iris serve
     """  # noqa: D301  click reads \b as its mark, so it must be one
     from artifacts.settings import load
+    from serving.logs import start_logging
     from serving.supervisor.main import run
     from serving.supervisor.settings import SupervisorSettings
     from serving.supervisor.tether import end_with_parent
 
     settings = load(SupervisorSettings)
+    as_json = start_logging("supervisor")
     if tethered:  # to a promotion or a demo: it ends with that, and waits for one just ending
         threading.Thread(target=end_with_parent, daemon=True).start()
-    run(settings, with_gateway=not without_gateway, say=_say, patient=tethered)
+    run(
+        settings,
+        with_gateway=not without_gateway,
+        say=log.info if as_json else _say,
+        patient=tethered,
+    )
 
 
 def _say(line: str) -> None:

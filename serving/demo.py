@@ -148,7 +148,7 @@ def _popen(command: list[str], log: Path) -> subprocess.Popen[bytes]:
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **_MLFLOW_MANNERS},
+            env={"LOG_FORMAT": "text", **os.environ, **_MLFLOW_MANNERS},
             start_new_session=True,  # Ctrl-C reaches us first, and we end them in order
         )
 

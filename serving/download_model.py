@@ -4,6 +4,7 @@ The program of the init container, and what the supervisor runs before it starts
 imports neither BentoML nor ONNX Runtime.
 """
 
+import logging
 import os
 import sys
 import time
@@ -16,6 +17,9 @@ from artifacts.model_bytes import check_bytes
 from artifacts.release import Release
 from artifacts.settings import HomeSettings, load
 from artifacts.store import BlobStore, open_store
+from serving.logs import log_end, start_logging
+
+log = logging.getLogger("serving.download_model")  # also where it is run, as `__main__`
 
 # Between attempts. Federated tokens fail for a short while after they were made.
 PAUSES_S = (0.2, 1.0, 3.0, 8.0)
@@ -73,22 +77,32 @@ def _read(models: BlobStore, name: str, pause: Callable[[float], None]) -> bytes
         try:
             return models.read(name)
         except StoreUnavailable as error:
-            sys.stderr.write(f"{error.message}; trying again in {seconds} s\n")
+            fields = {"error": error.message, "pause_s": seconds}
+            log.warning("the store does not answer; it is asked again", extra=fields)
             pause(seconds)
     return models.read(name)
 
 
 def main() -> int:
     """Fetch the file that the environment names; return the exit code."""
+    began = time.monotonic()
     try:
+        start_logging("download-model")
         settings = load(DownloadSettings)
         release = Release.from_environ(os.environ)
         models = open_store(settings.store_uri).models
         digest = download(models, release, Path(settings.model_path))
     except IrisError as error:
-        sys.stderr.write(f"{error.in_one_line()}\n")
+        log_end(log, error)
         return error.exit_code
-    sys.stdout.write(f"{release} is at {settings.model_path}, sha256 {digest}\n")
+    fields = {
+        "version": release.version,
+        "blob": release.blob,
+        "sha256": digest,
+        "path": settings.model_path,
+        "duration_ms": round((time.monotonic() - began) * 1000),
+    }
+    log.info("the model file is in its place", extra=fields)
     return 0
 
 

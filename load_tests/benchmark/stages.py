@@ -40,7 +40,7 @@ from serving.gateway.answers import answer
 from serving.gateway.coalescing import Coalescer, Question
 from serving.gateway.connection import Connection, ConnectionLost
 from serving.gateway.inference import Address, Inference, InferenceError, packed, unpacked
-from serving.gateway.models import Answered, Probabilities, ServedModel
+from serving.gateway.models import Answered, Origin, Probabilities, ServedModel
 from serving.gateway.problems import Problem
 from serving.gateway.schema import PredictRequest
 from serving.gateway.validation import rows_of
@@ -100,10 +100,10 @@ async def _stages(data: bytes, flowers: Rows, url: str, echo_port: int) -> Costs
         given = [tuple(one) for one in model.predict(np.array(rows)).tolist()]
         found = _here(served, rows, given)
         found["coalesce"] = await _per_call(_coalesced(served, rows, given))
-        message = _message(rows)
+        message, origin = _message(rows), Origin("stages")
         found["transport"] = await _per_call(lambda: echo.request(message))  # noqa: B023 - used now
         found["model"] = _timed(lambda: model.predict(np.array(rows)))  # noqa: B023 - used now
-        call = await _per_call(lambda: inference.predict(rows, DEADLINE_S, None))  # noqa: B023 - used now
+        call = await _per_call(lambda: inference.predict(rows, DEADLINE_S, origin))  # noqa: B023
         apart = found["encode call"] + found["transport"] + found["model"]
         found["batcher"] = max(0.0, call - apart)
         for stage in _ORDER:
@@ -139,11 +139,18 @@ class _Asked(Question):
 
     def __init__(self, row: list[float], served: ServedModel, done: Callable[[], None]) -> None:
         deadline = asyncio.get_running_loop().time() + DEADLINE_S
-        super().__init__([row], served.features, deadline, None)
+        super().__init__([row], served.features, deadline)
         self._done = done
 
     @property
     def gone(self) -> bool:
+        return False
+
+    @property
+    def origin(self) -> Origin:
+        return Origin("")
+
+    def take_call(self, call: str) -> bool:  # noqa: ARG002  the interface's
         return False
 
     def answered(self, answered: Answered) -> None:  # noqa: ARG002  the interface's

@@ -10,17 +10,20 @@ from artifacts.errors import IrisError
 from artifacts.settings import load
 from serving.gateway.server import run
 from serving.gateway.settings import GatewaySettings
+from serving.logs import log_end, start_logging
+
+log = logging.getLogger(__name__)
 
 
 def main() -> int:
     """Run the gateway and return the exit code."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s gateway: %(message)s")
     try:
+        start_logging("gateway")
         settings = load(GatewaySettings)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(run(settings))
     except IrisError as error:
-        sys.stderr.write(f"gateway: {error.in_one_line()}\n")
+        log_end(log, error)
         return error.exit_code
     return 0
 

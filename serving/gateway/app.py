@@ -5,6 +5,7 @@ import logging
 import re
 import secrets
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ import msgspec
 
 from serving.exposition import CONTENT_TYPE as METRICS_TYPE
 from serving.gateway import docs_page, openapi
+from serving.gateway.access_log import AccessLog
 from serving.gateway.answers import answer
 from serving.gateway.coalescing import Coalescer, Question
 from serving.gateway.http_server import Request
@@ -19,7 +21,7 @@ from serving.gateway.instances import Instances
 from serving.gateway.keys import ApiKeys
 from serving.gateway.metrics import PREDICT, REAL, SYNTHETIC, UNKNOWN, Kind, Metrics
 from serving.gateway.metrics_page import metrics_page
-from serving.gateway.models import Answered, ReleaseId
+from serving.gateway.models import Answered, Origin, ReleaseId
 from serving.gateway.problems import (
     INTERNAL_ERROR,
     INVALID_HEADER,
@@ -43,10 +45,27 @@ METRICS = f"content-type: {METRICS_TYPE}\r\n"
 HTML = "content-type: text/html; charset=utf-8\r\n"
 
 
+class Books(NamedTuple):
+    """Where requests are counted and logged."""
+
+    metrics: Metrics
+    access_log: AccessLog
+
+
 class Exchange:
     """A request on its way to its response, in whose headers its id and the version stand."""
 
-    __slots__ = ("_instances", "_metrics", "_request", "began", "id", "kind")
+    __slots__ = (
+        "_books",
+        "_instances",
+        "_reason",
+        "_request",
+        "began",
+        "call",
+        "id",
+        "kind",
+        "logged",
+    )
 
     def __init__(
         self,
@@ -54,21 +73,32 @@ class Exchange:
         request_id: str,
         began: float,
         instances: Instances,
-        metrics: Metrics,
+        books: Books,
     ) -> None:
         self._request = request
         self._instances = instances
-        self._metrics = metrics
+        self._books = books
+        self._reason = ""
         self.id = request_id
         self.began = began
         """When the request was whole, on the event loop's clock."""
         self.kind = UNKNOWN
         """What it is counted as."""
+        self.logged = books.access_log.picks()
+        """Whether it has a line in the log, whatever becomes of it."""
+        self.call = ""
+        """The id of the request under which inference knows the call that this one was part of."""
 
     @property
     def gone(self) -> bool:
         """Whether the client has left."""
         return self._request.gone
+
+    @property
+    def traceparent(self) -> str:
+        """The trace that it belongs to; empty where there is none."""
+        given = self._request.headers.get(b"traceparent")
+        return given.decode() if given and _is_traceparent(given) else ""
 
     def reply(
         self,
@@ -81,26 +111,48 @@ class Exchange:
         release = release or self._instances.release
         named = f"x-model-version: {release.version}\r\n" if release.version else ""
         self._request.respond(status, f"{headers}x-request-id: {self.id}\r\n{named}", body)
-        self._metrics.count(self.kind, release, status, self.began)
+        seconds = self._books.metrics.count(self.kind, release, status, self.began)
+        if self.logged or self._reason:
+            line = partial(self._fields, status, release, seconds)
+            self._books.access_log.write(line, status, self._reason)
 
     def reply_with(self, answered: Answered, rows: list[Row]) -> None:
         """Send predictions as the response."""
         model, probabilities = answered
-        counted = self._metrics.predicted(model) if self.kind is REAL else None
+        counted = self._books.metrics.predicted(model) if self.kind is REAL else None
         self.reply(answer(model, rows, probabilities, counted), release=model.release)
 
     def refuse(self, problem: Problem) -> None:
         """Send a problem as the response."""
         if problem.kind.status >= 500:
-            self._metrics.count_unanswered(problem)
+            self._books.metrics.count_unanswered(problem)
+        self._reason = problem.reason
         headers = "".join(f"{name}: {value}\r\n" for name, value in problem.headers)
         kind = "content-type: application/problem+json\r\n"
         self.reply(problem.body(self.id), kind + headers, problem.kind.status)
 
     def fail(self) -> None:
         """Send that this is a defect, and log which: the border, whatever was raised."""
-        log.exception("request %s met a defect", self.id)  # noqa: LOG004  called where it's caught
+        where = {"request_id": self.id}
+        log.exception("a request met a defect", extra=where)  # noqa: LOG004  called where it's caught
         self.refuse(Problem(INTERNAL_ERROR, "This is a defect of the gateway; its log has more."))
+
+    def _fields(self, status: int, release: ReleaseId, seconds: float) -> dict[str, object]:
+        """Return what the log says of the request."""
+        fields = {
+            "request_id": self.id,
+            "trace_id": self.traceparent[3:35],
+            "call": self.call,
+            "traffic": self.kind.traffic,
+            "reason": self._reason,
+        }
+        return {
+            "route": self.kind.route,
+            "status": status,
+            "duration_ms": round(seconds * 1000, 3),
+            **release._asdict(),
+            **{name: value for name, value in fields.items() if value},
+        }
 
 
 Record = Callable[[Answered, list[Row]], None]
@@ -118,9 +170,8 @@ class Prediction(Question):
         rows: list[Row],
         features: tuple[str, ...],
         deadline: float,
-        traceparent: str | None,
     ) -> None:
-        super().__init__(rows, features, deadline, traceparent)
+        super().__init__(rows, features, deadline)
         self._exchange = exchange
         self.record: Record | None = None
 
@@ -128,6 +179,16 @@ class Prediction(Question):
     def gone(self) -> bool:
         """Whether the client has left."""
         return self._exchange.gone
+
+    @property
+    def origin(self) -> Origin:
+        """The request's id and trace."""
+        return Origin(self._exchange.id, self._exchange.traceparent)
+
+    def take_call(self, call: str) -> bool:
+        """Note the id that the call goes under; return whether this request is logged."""
+        self._exchange.call = call
+        return self._exchange.logged
 
     def answered(self, answered: Answered) -> None:
         """Respond with the predictions."""
@@ -177,7 +238,7 @@ class App:
         self._max_rows = settings.gateway_max_rows
         self._timeout_ms = settings.gateway_request_timeout_ms
         self._time = asyncio.get_running_loop().time
-        self._metrics = Metrics(self._time)
+        self._books = Books(Metrics(self._time), AccessLog(settings.gateway_log_share))
         self._openapi = openapi.document()
         self._request_ids = (f"{run}-{n:06x}" for run in [secrets.token_hex(8)] for n in count())
         handlers: dict[str, dict[bytes, Handler]] = {
@@ -198,7 +259,8 @@ class App:
         """Answer one request, now or later."""
         given = request.headers.get(b"x-request-id")
         request_id = given.decode() if given and _is_request_id(given) else next(self._request_ids)
-        exchange = Exchange(request, request_id, self._time(), self._instances, self._metrics)
+        began = self._time()
+        exchange = Exchange(request, request_id, began, self._instances, self._books)
         try:
             self._handler(request, exchange)(request, exchange)
         except Problem as problem:
@@ -236,9 +298,7 @@ class App:
         deadline = exchange.began + self._timeout_s(headers.get(b"request-timeout-ms"))
         features = self._instances.model.features
         rows = rows_of(request.body, features, self._max_rows)
-        trace = headers.get(b"traceparent")
-        traceparent = trace.decode() if trace and _is_traceparent(trace) else None
-        asked = Prediction(exchange, rows, features, deadline, traceparent)
+        asked = Prediction(exchange, rows, features, deadline)
         if exchange.kind is REAL:
             asked.record = self._record
         self._coalescer.ask(asked, exchange.began)
@@ -276,7 +336,7 @@ class App:
         exchange.reply(msgspec.json.encode(state), headers, 200 if ready else 503)
 
     def _counters(self, _: Request, exchange: Exchange) -> None:
-        exchange.reply(metrics_page(self._metrics, self._coalescer, self._instances), METRICS)
+        exchange.reply(metrics_page(self._books.metrics, self._coalescer, self._instances), METRICS)
 
     def _document(self, _: Request, exchange: Exchange) -> None:
         exchange.reply(self._openapi)

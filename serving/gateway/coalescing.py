@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from itertools import chain
 
 from serving.exposition import Histogram
-from serving.gateway.models import Answered
+from serving.gateway.models import Answered, Origin
 from serving.gateway.problems import (
     CALL_REASONS,
     DEADLINE_EXCEEDED,
@@ -29,7 +29,7 @@ from serving.gateway.problems import (
 )
 from serving.gateway.schema import Row
 
-Call = Callable[[list[Row], Sequence[str], float, str | None], Awaitable[Answered]]
+Call = Callable[[list[Row], Sequence[str], float, Origin], Awaitable[Answered]]
 
 SWEEP_S = 0.05  # how late a passed deadline may be noticed
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
@@ -43,16 +43,13 @@ log = logging.getLogger(__name__)
 class Question(ABC):
     """The rows of one request; `answered` or `failed` is called once, unless nobody waits."""
 
-    __slots__ = ("asked", "deadline", "features", "rows", "settled", "traceparent")
+    __slots__ = ("asked", "deadline", "features", "rows", "settled")
 
-    def __init__(
-        self, rows: list[Row], features: Sequence[str], deadline: float, traceparent: str | None
-    ) -> None:
+    def __init__(self, rows: list[Row], features: Sequence[str], deadline: float) -> None:
         """Take rows, the features in their order, and the deadline on the event loop's clock."""
         self.rows = rows
         self.features = features
         self.deadline = deadline
-        self.traceparent = traceparent
         self.asked = 0.0
         self.settled = False
 
@@ -60,6 +57,15 @@ class Question(ABC):
     @abstractmethod
     def gone(self) -> bool:
         """Whether nobody waits for the answer any more."""
+
+    @property
+    @abstractmethod
+    def origin(self) -> Origin:
+        """What its call is made for, where it is the first of it."""
+
+    @abstractmethod
+    def take_call(self, call: str) -> bool:
+        """Take the id that its call goes under; return whether the call is to be logged for it."""
 
     @abstractmethod
     def answered(self, answered: Answered) -> None:
@@ -90,7 +96,7 @@ class Coalescer:
 
         Args:
             call: gets rows, the features in their order, the deadline on the event loop's clock
-                and the trace of the first request; raises only `Problem`.
+                and the origin of the first request; raises only `Problem`.
             places: how many calls may be under way now.
             call_rows: the most rows of a call that holds more than one request.
             queue_rows: the most rows that wait; what comes on top is refused.
@@ -207,6 +213,10 @@ class Coalescer:
             Problem: there is no answer.
         """
         first = batch[0]
+        origin = first.origin
+        logged = [question.take_call(origin.request_id) for question in batch]
+        if any(logged):
+            origin = origin._replace(logged=True)
         rows = first.rows if len(batch) == 1 else [row for asked in batch for row in asked.rows]
         deadline = max(question.deadline for question in batch)
         figures = self.figures
@@ -215,7 +225,7 @@ class Coalescer:
         began = time()
         figures.waits.observe(began - first.asked)
         try:
-            answered = await self._call(rows, first.features, deadline, first.traceparent)
+            answered = await self._call(rows, first.features, deadline, origin)
         except Problem as problem:
             took = time() - began
             figures.durations[problem.reason].observe(took)

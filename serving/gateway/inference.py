@@ -16,7 +16,7 @@ import msgspec
 
 from artifacts.errors import IrisError, SettingsError
 from serving.gateway.connection import Connection, ConnectionLost, Response
-from serving.gateway.models import Probabilities, ReleaseId, ServedModel
+from serving.gateway.models import Origin, Probabilities, ReleaseId, ServedModel
 from serving.gateway.schema import Row
 
 
@@ -93,20 +93,23 @@ class Inference:
         self._idle: list[Connection] = []
         self._closed = False
 
-    async def predict(self, rows: list[Row], timeout_s: float, traceparent: str | None) -> Given:
+    async def predict(self, rows: list[Row], timeout_s: float, origin: Origin) -> Given:
         """Return the probabilities of each row, of all of which as many are in each.
 
         Args:
             rows: as many values in each as the model has features.
             timeout_s: how long the answer is waited for, for the instance to know.
-            traceparent: the trace that the call belongs to.
+            origin: the request that the call is made for.
 
         Raises:
             InferenceError: there is no answer.
         """
         headers = f"content-type: {FLOATS}\r\nrequest-timeout-ms: {int(timeout_s * 1000)}\r\n"
-        if traceparent:
-            headers += f"traceparent: {traceparent}\r\n"
+        headers += f"x-request-id: {origin.request_id}\r\n"
+        if origin.traceparent:
+            headers += f"traceparent: {origin.traceparent}\r\n"
+        if origin.logged:
+            headers += "x-iris-logged: 1\r\n"
         response = await self._request("POST", "/predict", headers, packed(rows))
         _check(response)
         return Given(self._probabilities(response.body, len(rows)), _release(response))

@@ -11,7 +11,7 @@ from serving.gateway.inference import (
     InferenceFailed,
     InferenceUnreachable,
 )
-from serving.gateway.models import Answered, ServedModel
+from serving.gateway.models import Answered, Origin, ServedModel
 from serving.gateway.schema import Row
 
 LOOK_S = 0.1  # how often an instance that is not ready is asked whether it is now
@@ -48,7 +48,7 @@ class Instance:
             self.inference.close()
 
     async def predict(
-        self, rows: list[Row], features: Sequence[str], timeout_s: float, traceparent: str | None
+        self, rows: list[Row], features: Sequence[str], timeout_s: float, origin: Origin
     ) -> Answered:
         """Return what this instance gives for the rows, with the very release that gave it.
 
@@ -57,7 +57,7 @@ class Instance:
         """
         self.in_flight += 1
         try:
-            given = await self.inference.predict(rows, timeout_s, traceparent)
+            given = await self.inference.predict(rows, timeout_s, origin)
             model = self.model
             if model is None or model.release != given.release:
                 model = await self._describe()
@@ -100,8 +100,12 @@ class Instance:
     def _set_ready(self, error: InferenceError | None) -> None:
         ready = error is None
         if ready is not self.ready:
-            state = f"not ready: {error.message}" if error else "ready"
-            version = self.model.id.version if self.model else "unknown"
-            log.info("%s, version %s: %s", self.inference.url, version, state)
+            fields = {"instance": self.inference.url}
+            if self.model is not None:
+                fields |= self.model.release._asdict()
+            if error is None:
+                log.info("an instance is ready", extra=fields)
+            else:
+                log.warning("an instance is not ready", extra={**fields, "error": error.message})
             self.ready = ready
             self._changed()

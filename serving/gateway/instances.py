@@ -25,7 +25,7 @@ from serving.gateway.inference import (
     InferenceUnreachable,
 )
 from serving.gateway.instance import LOOK_S, Instance
-from serving.gateway.models import NO_RELEASE, Answered, ReleaseId, ServedModel
+from serving.gateway.models import NO_RELEASE, Answered, Origin, ReleaseId, ServedModel
 from serving.gateway.problems import (
     DEADLINE_EXCEEDED,
     INFERENCE_FAILED,
@@ -144,7 +144,7 @@ class Instances:
                 await asyncio.sleep(LOOK_S)
 
     async def predict(
-        self, rows: list[Row], features: Sequence[str], deadline: float, traceparent: str | None
+        self, rows: list[Row], features: Sequence[str], deadline: float, origin: Origin
     ) -> Answered:
         """Return what one instance gives for the rows; predicting is pure, so others may be asked.
 
@@ -153,12 +153,12 @@ class Instances:
         """
         try:
             async with asyncio.timeout_at(deadline):
-                return await self._predict_on_any(rows, features, deadline, traceparent)
+                return await self._predict_on_any(rows, features, deadline, origin)
         except (InferenceError, TimeoutError) as error:
-            raise _problem(error) from None
+            raise _problem(error, origin) from None
 
     async def _predict_on_any(
-        self, rows: list[Row], features: Sequence[str], deadline: float, traceparent: str | None
+        self, rows: list[Row], features: Sequence[str], deadline: float, origin: Origin
     ) -> Answered:
         """Ask one instance after the other, until one can answer."""
         tried: list[Instance] = []
@@ -168,7 +168,7 @@ class Instances:
             self.retries += bool(tried)
             tried.append(instance)
             try:
-                return await instance.predict(rows, features, deadline - time(), traceparent)
+                return await instance.predict(rows, features, deadline - time(), origin)
             except InferenceError as error:
                 failure = error
         raise failure
@@ -215,7 +215,8 @@ class Instances:
             self._start(come, tasks)
             self._stop(gone)
             self._note()
-            log.info("%d instances have come, %d have gone", len(come), len(gone))
+            fields = {"come": len(come), "gone": len(gone)}
+            log.info("instances have come or gone", extra=fields)
 
     def _look_at_file(self, tasks: asyncio.TaskGroup) -> None:
         """Prepare the list that the file holds, if it is another file than the last one seen."""
@@ -248,13 +249,15 @@ class Instances:
         self._coming = None
         self._note()
         self._stop(former)
-        log.info("generation %d: %d instances", generation, len(coming))
+        fields = {"generation": generation, "instances": len(coming)}
+        log.info("a new list of instances is taken over", extra=fields)
 
     def _complain(self, source: str, complaint: str) -> None:
         """Log what is wrong with where the list comes from, once while it is so."""
         if self._complaints.get(source) != complaint:
             self._complaints[source] = complaint
-            log.error("%s %s", source, complaint)
+            fields = {"source": source, "error": complaint}
+            log.error("the list of instances can't be brought up to date", extra=fields)
 
     def _start(self, instances: list[Instance], tasks: asyncio.TaskGroup) -> None:
         for instance in instances:
@@ -265,7 +268,7 @@ class Instances:
             self._watching.pop(instance).cancel()
 
 
-def _problem(error: InferenceError | TimeoutError) -> Problem:
+def _problem(error: InferenceError | TimeoutError, origin: Origin) -> Problem:
     """Return what the client gets for what went wrong with its call: the border of inference."""
     match error:
         case TimeoutError():
@@ -274,5 +277,6 @@ def _problem(error: InferenceError | TimeoutError) -> Problem:
             return Problem(NOT_READY, "No inference instance can be reached.")
         case InferenceBusy():
             return Problem(OVERLOADED, "The inference service has more work than it can do.")
-    log.error("a call failed: %s", error)
+    fields = {"call": origin.request_id, "error": error.message}
+    log.error("a call of inference failed", extra=fields)
     return Problem(INFERENCE_FAILED, "The inference service failed to answer the call.")

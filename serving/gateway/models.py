@@ -65,6 +65,15 @@ def _by_label(labels: list[str]) -> Callable[..., object]:
         return lambda *probabilities: dict(zip(labels, probabilities, strict=True))
 
 
+class Origin(NamedTuple):
+    """What a call is made for: the first of its requests."""
+
+    request_id: str
+    traceparent: str = ""
+    logged: bool = False
+    """Whether the call has a line in the log of inference, as one of its requests has one here."""
+
+
 class Answered(NamedTuple):
     """The probabilities of some rows, and the release that gave them."""
 

@@ -107,7 +107,7 @@ class Recorder:
         self._thread.join(STOP_S)
         left = sum(len(batch.requests) - batch.written for batch in self._held)
         if left or self._lost:
-            log.warning("%d records of what was served are lost", left + self._lost)
+            log.warning("records of what was served are lost", extra={"lost": left + self._lost})
 
     def record(self, answered: Answered, rows: list[Row]) -> None:
         """Keep a request that was answered, if it is its turn."""
@@ -179,17 +179,17 @@ class Recorder:
             return
         self._complained = True
         if isinstance(error, IrisError):
-            log.warning("what is served is not recorded: %s", error.in_one_line())
+            fields = {"error": error.in_one_line()}
+            log.warning("what is served is not recorded", extra=fields)
         else:
-            words = "a defect: what was served is not recorded; it is tried again"
-            log.error(words, exc_info=error)
+            log.error("a defect: what was served is not recorded", exc_info=error)
 
     def _all_is_written(self) -> None:
         with self._lock:
             lost, self._lost = self._lost, 0
         if self._complained or lost:
             self._complained = False
-            log.info("what is served is recorded again; %d records are lost", lost)
+            log.info("what is served is recorded again", extra={"lost": lost})
 
     def _write(self, batch: _Batch) -> None:
         with self._lock:

@@ -41,7 +41,8 @@ async def run(settings: GatewaySettings) -> None:
     await _start(server, settings.gateway_host, settings.gateway_port)
     gc.collect()
     gc.freeze()  # what is there now stays, and need not be looked at for garbage
-    log.info("listening at http://%s:%d", settings.gateway_host, settings.gateway_port)
+    url = f"http://{settings.gateway_host}:{settings.gateway_port}"
+    log.info("the gateway listens", extra={"url": url})
     if recorder is not None:
         recorder.start()
     elif settings.gateway_record_share:

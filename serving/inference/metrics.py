@@ -4,6 +4,7 @@ BentoML's own metrics are off: they have a label for each path that anybody asks
 call 50 µs.
 """
 
+import logging
 import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -11,7 +12,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serving.exposition import Histogram, build_info, counter, gauge, histogram, page
 from serving.inference.instance import STATUSES, Instance
 from serving.inference.served_model import Calls
+from serving.logs import request_fields
 from serving.process_figures import process_figures
+
+log = logging.getLogger(__name__)
 
 SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 ROUTES = frozenset(
@@ -27,32 +31,40 @@ class Requests:
         self.durations: dict[tuple[str, int], Histogram] = {}
         """In seconds, by route and status."""
 
-    def count(self, path: str, status: int, seconds: float) -> None:
-        """Count a request; all paths at which there is nothing are one route."""
-        key = (path if path in ROUTES else OTHER, status)
+    def count(self, path: str, status: int, seconds: float) -> str:
+        """Count a request, and return its route: all paths at which there is nothing are one."""
+        route = path if path in ROUTES else OTHER
+        key = (route, status)
         of = self.durations.get(key)
         if of is None:
             of = self.durations[key] = Histogram(SECONDS)
         of.observe(seconds)
+        return route
 
 
 REQUESTS = Requests()
 """This process's own."""
 
 
-class CountRequests:
-    """ASGI middleware: every request is counted, whatever becomes of it."""
+class TellRequests:
+    """ASGI middleware: every request is counted, whatever becomes of it, and some are logged.
 
-    def __init__(self, app: ASGIApp, requests: Requests) -> None:
+    That is those that fail, and those that the gateway says it logs too.
+    """
+
+    def __init__(self, app: ASGIApp, requests: Requests, instance: Instance) -> None:
         self._app = app
         self._requests = requests
+        self._instance = instance
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the call on, and count it when it is over; 500, where no response was begun."""
+        """Pass the call on, and tell of it when it is over; 500, where no response was begun."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         status, began = 500, time.perf_counter()
+        headers = dict(scope["headers"])
+        token = request_fields.set(_origin(headers))
 
         async def send_counted(message: Message) -> None:
             nonlocal status
@@ -63,7 +75,29 @@ class CountRequests:
         try:
             await self._app(scope, receive, send_counted)
         finally:
-            self._requests.count(scope["path"], status, time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            route = self._requests.count(scope["path"], status, seconds)
+            if status >= 400 or b"x-iris-logged" in headers:
+                self._log(route, status, seconds)
+            request_fields.reset(token)
+
+    def _log(self, route: str, status: int, seconds: float) -> None:
+        fields = {"route": route, "status": status, "duration_ms": round(seconds * 1000, 3)}
+        if self._instance.loaded:
+            served = self._instance.served
+            fields |= {"version": served.release.version, "sha256": served.model.sha256}
+        level = logging.INFO if status < 400 else logging.WARNING
+        log.log(level if status < 500 else logging.ERROR, "request", extra=fields)
+
+
+def _origin(headers: dict[bytes, bytes]) -> dict[str, str]:
+    """Return what lines of the log say of a request: its id, and its trace where it has one."""
+    fields = {}
+    if given := headers.get(b"x-request-id"):
+        fields["request_id"] = given.decode("latin-1")
+    if trace := headers.get(b"traceparent"):
+        fields["trace_id"] = trace.decode("latin-1")[3:35]
+    return fields
 
 
 def metrics_page(requests: Requests, instance: Instance) -> bytes:

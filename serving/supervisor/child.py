@@ -12,6 +12,7 @@ from typing import Self
 
 from artifacts.errors import IrisError
 from artifacts.files import open_log
+from serving.logs import told_by
 from serving.supervisor.home import Home
 
 # Longer than the gateway and the inference service give to what they have accepted.
@@ -117,7 +118,7 @@ class Child:
             file.seek(max(self._log_start, end - _LAST_BYTES))
             lines = file.read().decode(errors="replace").splitlines()
         said = (line.strip() for line in reversed(lines))
-        return next((line for line in said if line), "it said nothing")
+        return told_by(next((line for line in said if line), "it said nothing"))
 
 
 def sign_in() -> dict[str, str]:

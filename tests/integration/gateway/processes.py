@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -54,11 +55,12 @@ class Program:
         environ = {
             k: v for k, v in os.environ.items() if not k.startswith(("GATEWAY", "INFERENCE"))
         }
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115  a pipe that nobody reads fills up
         self.process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             env=environ | variables,
-            stderr=subprocess.PIPE,
-            text=True,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
             preexec_fn=before,  # noqa: PLW1509  it sets a limit and starts no thread
         )
 
@@ -82,13 +84,29 @@ class Program:
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             self.process.kill()
-        if self.process.stderr is not None and not self.process.stderr.closed:
+        if not self._output.closed:
             self.wait()
+            self._output.close()
 
     def wait(self) -> tuple[int, str]:
         """Wait for the end of the process and return its exit code and what it wrote."""
-        _, written = self.process.communicate(timeout=WAIT_S)
-        return self.process.returncode, written
+        return self.process.wait(timeout=WAIT_S), self.written()
+
+    def written(self) -> str:
+        """Return what it has written until now."""
+        size = os.fstat(self._output.fileno()).st_size
+        return os.pread(self._output.fileno(), size, 0).decode()
+
+    def log(self, event: str = "", **fields: object) -> list[dict[str, Any]]:
+        """Return the lines of its log with the event and the fields."""
+        lines = [json.loads(line) for line in self.written().splitlines()]
+        wanted = {**({"event": event} if event else {}), **fields}
+        return [line for line in lines if wanted.items() <= line.items()]
+
+    def logged(self, event: str = "", **fields: object) -> dict[str, Any]:
+        """Wait for the first such line; that of a request follows its answer."""
+        wait_until(lambda: self.log(event, **fields), f"{event} {fields} is logged")
+        return self.log(event, **fields)[0]
 
 
 class UpstreamProgram(Program):

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from serving.gateway.coalescing import Coalescer, Question
-from serving.gateway.models import Answered, Probabilities, ServedModel
+from serving.gateway.models import Answered, Origin, Probabilities, ServedModel
 from serving.gateway.problems import (
     DEADLINE_EXCEEDED,
     INFERENCE_FAILED,
@@ -35,15 +35,26 @@ class Asked(Question):
         rows: list[Row],
         features: Sequence[str] = FEATURES,
         deadline: float = FAR,
-        traceparent: str | None = None,
+        name: str = "",
     ) -> None:
-        super().__init__(rows, features, deadline, traceparent)
+        super().__init__(rows, features, deadline)
         self.left = False
+        self.logged = False
+        self.call = ""
+        self.name = name
         self.outcome: asyncio.Future[list[Probabilities]] = asyncio.Future()
 
     @property
     def gone(self) -> bool:
         return self.left
+
+    @property
+    def origin(self) -> Origin:
+        return Origin(self.name)
+
+    def take_call(self, call: str) -> bool:
+        self.call = call
+        return self.logged
 
     def answered(self, answered: Answered) -> None:
         self.outcome.set_result(answered.probabilities)
@@ -63,7 +74,7 @@ class Calls:
 
     def __init__(self) -> None:
         self.made: list[list[Row]] = []
-        self.traces: list[str | None] = []
+        self.origins: list[Origin] = []
         self.go = asyncio.Event()
         self.fail_with: Exception | None = None
         self.pause_s = 0.0
@@ -71,11 +82,11 @@ class Calls:
         self.most_at_once = 0
 
     async def __call__(
-        self, rows: list[Row], features: Sequence[str], deadline: float, trace: str | None
+        self, rows: list[Row], features: Sequence[str], deadline: float, origin: Origin
     ) -> Answered:
         """Make a call; the release is the number of the call."""
         self.made.append(rows)
-        self.traces.append(trace)
+        self.origins.append(origin)
         number = len(self.made)
         failure = self.fail_with
         self.at_once += 1
@@ -137,14 +148,15 @@ async def test_a_lone_request_does_not_wait() -> None:
     asked = [front.asked([[1, 1]], FEATURES, FAR, "first")]
     await turns()
     assert calls.made == [[[1, 1]]]
-    for trace in ("second", "third"):
-        asked.append(front.asked([[2, 2]], FEATURES, FAR, trace))
+    for name in ("second", "third"):
+        asked.append(front.asked([[2, 2]], FEATURES, FAR, name))
         await turns()
     assert len(calls.made) == 1
     calls.go.set()
     await asyncio.gather(*(question.outcome for question in asked))
     assert calls.made[1:] == [[[2, 2], [2, 2]]]
-    assert calls.traces == ["first", "second"]
+    assert [origin.request_id for origin in calls.origins] == ["first", "second"]
+    assert [question.call for question in asked] == ["first", "second", "second"]
 
 
 async def test_a_large_request_is_one_call() -> None:

@@ -20,7 +20,7 @@ from serving.gateway.metrics import (
     Kind,
     Metrics,
 )
-from serving.gateway.models import NO_RELEASE, ReleaseId, ServedModel
+from serving.gateway.models import NO_RELEASE, Probabilities, ReleaseId, ServedModel
 from serving.gateway.problems import PROBLEM_TYPES, REASONS, Problem
 
 FIRST = ReleaseId("1", "a" * 64)
@@ -183,7 +183,7 @@ def iris_model() -> ServedModel:
 def test_what_is_predicted_is_counted_by_label_and_feature(chance: float) -> None:
     """Labels and values out of range are counted always, the values themselves by their share."""
     metrics = Metrics(Clock(), lambda: chance)
-    probabilities = [(0.9, 0.1), (0.9, 0.1), (0.1, 0.9)]
+    probabilities: list[Probabilities] = [(0.9, 0.1), (0.9, 0.1), (0.1, 0.9)]
     rows = [[1.05, 5], [2.5, 5], [1.5, 5]]
     answer(iris_model(), rows, probabilities, metrics.predicted(iris_model()))
     text = samples(metrics)

@@ -10,6 +10,7 @@ from artifacts.model_bytes import check_bytes
 from artifacts.release import Release, registry_release
 from artifacts.store import BlobStore
 from serving import download_model
+from serving.logs import told_by
 
 DATA = b"\x08 as an ONNX file begins"
 RELEASE = registry_release(1, check_bytes(DATA))
@@ -123,7 +124,7 @@ def test_the_program_says_in_one_line_what_is_wrong(
     monkeypatch.setenv("MODEL_VERSION", "by-hand")
     monkeypatch.setenv("MODEL_BLOB_NAME", "by-hand/model.pkl")
     assert download_model.main() == 1
-    (line,) = capsys.readouterr().err.splitlines()
+    (line,) = capsys.readouterr().out.splitlines()
     assert "iris import model.pkl --trust" in line
 
 
@@ -133,4 +134,4 @@ def test_the_program_names_the_variable_that_is_missing(
     """Wrong configuration exits with 2, in a line that names the variable."""
     monkeypatch.delenv("MODEL_PATH", raising=False)
     assert download_model.main() == 2
-    assert capsys.readouterr().err.startswith("MODEL_PATH is not set")
+    assert told_by(capsys.readouterr().out).startswith("MODEL_PATH is not set")
