@@ -62,6 +62,7 @@ class Exchange:
         "_request",
         "began",
         "call",
+        "client",
         "id",
         "kind",
         "logged",
@@ -88,6 +89,8 @@ class Exchange:
         """Whether it has a line in the log, whatever becomes of it."""
         self.call = ""
         """The id of the request under which inference knows the call that this one was part of."""
+        self.client = ""
+        """Whose key it carries."""
 
     @property
     def gone(self) -> bool:
@@ -143,6 +146,7 @@ class Exchange:
             "request_id": self.id,
             "trace_id": self.traceparent[3:35],
             "call": self.call,
+            "client": self.client,
             "traffic": self.kind.traffic,
             "reason": self._reason,
         }
@@ -289,7 +293,7 @@ class App:
     def _predict(self, request: Request, exchange: Exchange) -> None:
         headers = request.headers
         exchange.kind = SYNTHETIC if headers.get(b"x-iris-synthetic") == b"1" else REAL
-        self._keys.check(headers.get(b"authorization"))
+        exchange.client = self._keys.client(headers.get(b"authorization"))
         content_type = headers.get(b"content-type", b"")
         if content_type != b"application/json":
             _check_content_type(content_type)
@@ -313,7 +317,7 @@ class App:
         return min(int(given), self._timeout_ms) / 1000
 
     def _model(self, request: Request, exchange: Exchange) -> None:
-        self._keys.check(request.headers.get(b"authorization"))
+        exchange.client = self._keys.client(request.headers.get(b"authorization"))
         model = self._instances.model
         exchange.reply(model.raw, release=model.release)
 

@@ -242,9 +242,12 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header; what comes after the body is none."""
         if not self._head_complete:
-            name = name.lower()
-            self._doubled_host = self._doubled_host or (name == b"host" and name in self._headers)
-            self._headers[name] = value.rstrip(b" \t")
+            name, value = name.lower(), value.rstrip(b" \t")
+            if name in self._headers:
+                self._doubled_host = self._doubled_host or name == b"host"
+                if name == b"authorization":  # two are none: which one counts, nobody could say
+                    value = b""
+            self._headers[name] = value
 
     def on_headers_complete(self) -> None:
         """Refuse what is too large before it is sent, and let wait who asked whether to send it."""

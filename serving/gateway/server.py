@@ -32,7 +32,7 @@ async def run(settings: GatewaySettings) -> None:
     Raises:
         IrisError: the gateway can't start.
     """
-    keys = ApiKeys.from_file(settings.gateway_api_keys_file)
+    keys = ApiKeys(settings.gateway_api_keys_file, settings.gateway_api_keys_grace_ms / 1000)
     instances = Instances(settings.inference_urls, settings.gateway_instances)
     recorder = _recorder(settings)
     stop = _stop_on_signals()
@@ -47,7 +47,7 @@ async def run(settings: GatewaySettings) -> None:
         recorder.start()
     elif settings.gateway_record_share:
         log.info("nothing that is served is recorded, as IRIS_STORE is not set")
-    watching = asyncio.create_task(instances.watch())
+    watching = asyncio.create_task(_watch(instances, keys))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
     await server.stop()
@@ -58,6 +58,14 @@ async def run(settings: GatewaySettings) -> None:
     if recorder is not None:
         recorder.stop()
     log.info("stopped; every request that had begun was answered")
+
+
+async def _watch(instances: Instances, keys: ApiKeys) -> None:
+    """Keep up to date what comes from outside, until cancelled."""
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(instances.watch())
+        if keys.asked_for:
+            tasks.create_task(keys.watch())
 
 
 def _recorder(settings: GatewaySettings) -> Recorder | None:

@@ -23,7 +23,10 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     """The inference instances where no such file is given: addresses separated by commas. A name is
     resolved again every second, and each address that it has is an instance."""
     gateway_api_keys_file: str = ""
-    """A file with a line `name:sha256-of-the-key` for each client. Empty: no key is asked for."""
+    """A file with a line `name:sha256-of-the-key` for each key, read again on each change. Empty:
+    no key is asked for."""
+    gateway_api_keys_grace_ms: Annotated[int, Meta(ge=0)] = 60_000
+    """How long a key is still good after it was taken out of that file."""
     gateway_max_rows: Count = 1024
     """The most rows that a request may hold."""
     gateway_max_body_bytes: Count = 256 * 1024

@@ -59,7 +59,7 @@ def run(
 def _check_gateway_settings(settings: SupervisorSettings) -> None:
     """Stop here for what would stop the gateway each time that it is started."""
     given = load(GatewaySettings)
-    ApiKeys.from_file(given.gateway_api_keys_file)
+    ApiKeys(given.gateway_api_keys_file)
     if given.gateway_record_share:
         open_store(settings.store_uri)
 

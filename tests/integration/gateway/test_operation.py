@@ -6,6 +6,7 @@ import random
 import signal
 import socket
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -36,9 +37,15 @@ class Answer(NamedTuple):
 class Stream:
     """Clients that send one request after the other until told to stop."""
 
-    def __init__(self, gateway: GatewayProgram, clients: int = 8) -> None:
+    def __init__(
+        self,
+        gateway: GatewayProgram,
+        clients: int = 8,
+        headers: Callable[[], dict[str, str]] = dict,
+    ) -> None:
         self._url = f"{gateway.url}/v1/predict"
         self._clients = clients
+        self._headers = headers
         self._stop = False
         self.answers: list[Answer] = []
 
@@ -46,7 +53,8 @@ class Stream:
         while not self._stop:
             numbers = [random.randrange(1000) for _ in range(random.randrange(1, 6))]
             asked = time.monotonic()
-            answer = await http.post(self._url, json={"instances": [row(n) for n in numbers]})
+            body = {"instances": [row(n) for n in numbers]}
+            answer = await http.post(self._url, json=body, headers=self._headers())
             version = answer.headers.get("x-model-version", "")
             self.answers.append(Answer(asked, time.monotonic(), answer.status_code, version))
             if answer.status_code == 200:
@@ -344,18 +352,3 @@ def test_a_wrong_setting_is_one_clear_line(variable: str, value: str) -> None:
     assert code == 2
     assert variable in written
     assert "Traceback" not in written
-
-
-def test_api_keys(tmp_path: Path, upstream: UpstreamProgram) -> None:
-    """Where keys are configured, the API asks for one; health and documentation do not."""
-    file = tmp_path / "keys"
-    file.write_text(f"shop:{hashlib.sha256(b'open sesame').hexdigest()}\n")
-    with GatewayProgram(INFERENCE_URL=upstream.url, GATEWAY_API_KEYS_FILE=file) as gateway:
-        gateway.wait_ready()
-        for answer in (gateway.predict(row(1)), gateway.get("/v1/model")):
-            assert answer.status_code == 401
-            assert answer.json()["type"] == "docs/api.md#unauthorized"
-            assert answer.headers["www-authenticate"].startswith("Bearer")
-        key = {"authorization": "Bearer open sesame"}
-        assert gateway.predict(row(1), headers=key).status_code == 200
-        assert gateway.get("/docs").status_code == 200
