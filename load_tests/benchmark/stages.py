@@ -150,9 +150,6 @@ class _Asked(Question):
     def origin(self) -> Origin:
         return Origin("")
 
-    def take_call(self, call: str) -> bool:  # noqa: ARG002  the interface's
-        return False
-
     def answered(self, answered: Answered) -> None:  # noqa: ARG002  the interface's
         self._done()
 

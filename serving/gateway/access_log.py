@@ -20,12 +20,9 @@ class AccessLog:
     def __init__(self, share: float) -> None:
         """Take the share of the answered requests that is logged; 0 for none."""
         self._weight = round(1 / share, 3) if share else 0
-        self._sampler = Sampler(share) if share else None
+        self.picks = Sampler(share).picks if share else bool
+        """Returns whether a request that has come is logged, whatever becomes of it."""
         self._limit = Limit()
-
-    def picks(self) -> bool:
-        """Return whether a request that has come is logged, whatever becomes of it."""
-        return self._sampler is not None and self._sampler.picks()
 
     def write(self, fields: Callable[[], dict[str, object]], status: int, reason: str) -> None:
         """Write the line of a request.

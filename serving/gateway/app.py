@@ -176,6 +176,7 @@ class Prediction(Question):
         deadline: float,
     ) -> None:
         super().__init__(rows, features, deadline)
+        self.logged = exchange.logged
         self._exchange = exchange
         self.record: Record | None = None
 
@@ -189,13 +190,10 @@ class Prediction(Question):
         """The request's id and trace."""
         return Origin(self._exchange.id, self._exchange.traceparent)
 
-    def take_call(self, call: str) -> bool:
-        """Note the id that the call goes under; return whether this request is logged."""
-        self._exchange.call = call
-        return self._exchange.logged
-
     def answered(self, answered: Answered) -> None:
         """Respond with the predictions."""
+        if self.call:
+            self._exchange.call = self.call
         try:
             self._exchange.reply_with(answered, self.rows)
         except Exception:  # noqa: BLE001  it is logged there
@@ -206,6 +204,7 @@ class Prediction(Question):
 
     def failed(self, problem: Problem) -> None:
         """Respond with the reason."""
+        self._exchange.call = self.call
         self._exchange.refuse(problem)
 
 

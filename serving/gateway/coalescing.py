@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 class Question(ABC):
     """The rows of one request; `answered` or `failed` is called once, unless nobody waits."""
 
-    __slots__ = ("asked", "deadline", "features", "rows", "settled")
+    __slots__ = ("asked", "call", "deadline", "features", "logged", "rows", "settled")
 
     def __init__(self, rows: list[Row], features: Sequence[str], deadline: float) -> None:
         """Take rows, the features in their order, and the deadline on the event loop's clock."""
@@ -51,6 +51,10 @@ class Question(ABC):
         self.features = features
         self.deadline = deadline
         self.asked = 0.0
+        self.logged = False
+        """Whether its call is to be logged by inference too."""
+        self.call = ""
+        """The id that its call went under; where that failed, or it is logged."""
         self.settled = False
 
     @property
@@ -62,10 +66,6 @@ class Question(ABC):
     @abstractmethod
     def origin(self) -> Origin:
         """What its call is made for, where it is the first of it."""
-
-    @abstractmethod
-    def take_call(self, call: str) -> bool:
-        """Take the id that its call goes under; return whether the call is to be logged for it."""
 
     @abstractmethod
     def answered(self, answered: Answered) -> None:
@@ -214,8 +214,8 @@ class Coalescer:
         """
         first = batch[0]
         origin = first.origin
-        logged = [question.take_call(origin.request_id) for question in batch]
-        if any(logged):
+        for question in [question for question in batch if question.logged]:
+            question.call = origin.request_id
             origin = origin._replace(logged=True)
         rows = first.rows if len(batch) == 1 else [row for asked in batch for row in asked.rows]
         deadline = max(question.deadline for question in batch)
@@ -227,6 +227,8 @@ class Coalescer:
         try:
             answered = await self._call(rows, first.features, deadline, origin)
         except Problem as problem:
+            for question in batch:
+                question.call = origin.request_id
             took = time() - began
             figures.durations[problem.reason].observe(took)
             if problem.kind is DEADLINE_EXCEEDED:  # it takes that long at least

@@ -67,7 +67,7 @@ class ApiKeys:
         Raises:
             Problem: it carries none, or another.
         """
-        if not self.asked_for:
+        if not self._path:
             return ""
         scheme, _, key = (authorization or b"").partition(b" ")
         digest = hashlib.sha256(key.strip()).hexdigest()

@@ -45,7 +45,7 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     """The share of the answered requests that is recorded in the store; 0 switches that off."""
     gateway_record_batches: Count = 50
     """The most batches of records, of a thousand rows each, that are kept of a release."""
-    gateway_log_share: Share = 0.01
+    gateway_log_share: Share = 0.001
     """The share of the answered requests that has a line in the log; refused ones all have one."""
     iris_store: str = ""
     """The store that the record goes to. Empty: nothing is recorded."""

@@ -39,8 +39,6 @@ class Asked(Question):
     ) -> None:
         super().__init__(rows, features, deadline)
         self.left = False
-        self.logged = False
-        self.call = ""
         self.name = name
         self.outcome: asyncio.Future[list[Probabilities]] = asyncio.Future()
 
@@ -51,10 +49,6 @@ class Asked(Question):
     @property
     def origin(self) -> Origin:
         return Origin(self.name)
-
-    def take_call(self, call: str) -> bool:
-        self.call = call
-        return self.logged
 
     def answered(self, answered: Answered) -> None:
         self.outcome.set_result(answered.probabilities)
@@ -156,7 +150,25 @@ async def test_a_lone_request_does_not_wait() -> None:
     await asyncio.gather(*(question.outcome for question in asked))
     assert calls.made[1:] == [[[2, 2], [2, 2]]]
     assert [origin.request_id for origin in calls.origins] == ["first", "second"]
-    assert [question.call for question in asked] == ["first", "second", "second"]
+
+
+async def test_a_logged_request_takes_its_call_along() -> None:
+    """Inference logs the call of a request that is logged here, and the line here names it."""
+    calls = Calls()
+    calls.go.set()
+    front = Front(calls)
+    asked = [Asked([[1, 1]], name=name) for name in ("first", "second", "third")]
+    asked[1].logged = True
+    for question in asked:
+        front.ask(question, asyncio.get_running_loop().time())
+    await asyncio.gather(*(question.outcome for question in asked))
+    assert [origin.logged for origin in calls.origins] == [True]
+    assert asked[1].call == "first"
+    calls.fail_with = Problem(INFERENCE_FAILED, "broken")
+    failing = [front.asked([[1, 1]], FEATURES, FAR, name) for name in ("fourth", "fifth")]
+    assert [(await question.problem()).kind for question in failing] == [INFERENCE_FAILED] * 2
+    assert [question.call for question in failing] == ["fourth"] * 2
+    assert not calls.origins[-1].logged
 
 
 async def test_a_large_request_is_one_call() -> None:
