@@ -11,7 +11,7 @@ from tests.unit.project.pyproject import ROOT
 
 FOLDER = ROOT / "observability"
 RULES = (FOLDER / "rules.yml").read_text()
-TESTS = (FOLDER / "rules_test.yml").read_text()
+TESTS = "".join(path.read_text() for path in sorted(FOLDER.glob("*_test.yml")))
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
 ALERTS = re.findall(r"- alert: (\w+)", RULES)
 
@@ -49,7 +49,8 @@ def test_every_alert_is_tested_firing() -> None:
 @promtool
 def test_the_rules_fire_when_they_must_and_else_are_silent() -> None:
     """Prometheus' own tool reads the rules and runs their tests."""
-    for command in (["check", "rules", "rules.yml"], ["test", "rules", "rules_test.yml"]):
+    tests = sorted(path.name for path in FOLDER.glob("*_test.yml"))
+    for command in (["check", "rules", "rules.yml"], ["test", "rules", *tests]):
         done = subprocess.run(
             ["promtool", *command], cwd=FOLDER, capture_output=True, text=True, check=False
         )
