@@ -17,7 +17,7 @@ def test_a_request_is_a_line_without_what_was_sent(upstream: UpstreamProgram) ->
         good = gateway.logged("request", request_id="mine")
         bad = gateway.logged("request", request_id="wrong")
         written = gateway.written()
-    assert good["duration_ms"] > 0
+    assert good["duration_ms"] >= 0
     assert good["call"] == "mine"
     assert len(good["sha256"]) == 64
     expected = {"trace_id": TRACE, "route": "/v1/predict", "status": 200, "version": "1"}
