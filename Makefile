@@ -11,7 +11,7 @@ RACES  ?= 2
 VENV      := .venv
 INSTALLED := $(VENV)/installed
 AZURITE   := $(if $(shell which npm 2>/dev/null),node_modules/.package-lock.json)
-LOCKED    := download gateway inference registry training
+LOCKED    := download gateway inference load registry training
 UV        := $(VENV)/bin/uv pip
 INTO      := --quiet --python $(VENV)/bin/python
 COMPILE   := $(UV) compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
@@ -20,7 +20,7 @@ COMPILE   := $(UV) compile --quiet --universal --python-version 3.11 --generate-
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-faults bench lint format lock clean
+.PHONY: help setup demo test test-faults load load-ui bench lint format lock clean
 
 help: ## List what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-11s %s\n", $$1, $$2}'
@@ -41,6 +41,12 @@ test-faults: $(INSTALLED) ## Kill, stop and race promoters, for minutes; KILLS=2
 bench: $(INSTALLED) ## Measure beside peers; PEERS=mosec,echo CONNECTIONS=32,128 ROUNDS=3 narrows it
 	@$(VENV)/bin/python -m load_tests.benchmark
 
+load: $(INSTALLED) ## Put load on a service, and judge it: PROFILE=steady RATE=800 FOR=10m HOST=http://…
+	@$(VENV)/bin/python -m load_tests.suite
+
+load-ui: $(INSTALLED) ## The same users and the same schedule in Locust's own web page, on port 8089
+	@$(VENV)/bin/python -m load_tests.suite --ui
+
 lint: $(INSTALLED) ## Check style, types, import rules and locks; change nothing
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
@@ -59,7 +65,7 @@ lock: $(INSTALLED) ## Resolve pyproject.toml again; UPGRADE=--upgrade takes newe
 	echo uv | $(COMPILE) -c requirements/dev.txt -o requirements/bootstrap.txt -
 
 clean: ## Remove what the tasks made, but not .iris, where the demo keeps its models
-	rm -rf $(VENV) .bench node_modules dist .coverage .hypothesis .import_linter_cache .mypy_cache \
+	rm -rf $(VENV) .bench .load node_modules dist .coverage .hypothesis .import_linter_cache .mypy_cache \
 	  .pytest_cache .ruff_cache
 
 # A Python that won't do is named before anything is made.

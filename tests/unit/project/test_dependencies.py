@@ -17,6 +17,7 @@ PARTS = ("artifacts", "bentos", "registry", "serving", "training")
 OURS = {"iris", *(path.parent.name for path in ROOT.glob("*/__init__.py"))}
 INSTALLED = packages_distributions()
 IMAGES = {
+    "load_tests/suite": ["load"],
     "artifacts": ["inference", "training", "download"],
     "bentos": ["inference"],
     "registry": ["registry"],

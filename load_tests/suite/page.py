@@ -1,0 +1,93 @@
+"""A run as a page: the verdict, and plots over time. One file, with its pictures in it."""
+
+import html
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from load_tests.suite.objectives import Judged
+from load_tests.suite.report import Run, text
+
+NOT_MEASURED = "not measured"
+_COLOURS = {"held": "#2a7", "broken": "#c33"}
+_STYLE = """body{font:15px/1.5 sans-serif;margin:2em auto;max-width:70em;padding:0 1em}
+table{border-collapse:collapse}td,th{padding:.2em 1em .2em 0;text-align:left}
+pre{overflow:auto;background:#8881;padding:1em}svg{max-width:100%;height:auto}"""
+
+
+def write(run: Run, file: Path) -> None:
+    """Write the page."""
+    verdict = run.verdict
+    title = html.escape(f"{run.profile}: {verdict.words}")
+    rows = "".join(map(_row, verdict.judged))
+    file.write_text(
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
+        f"<style>{_STYLE}</style><h1>{title}</h1>"
+        "<table><tr><th>objective<th>wanted<th>measured<th>verdict"
+        f"{rows}</table>{_plots(run)}<pre>{html.escape(text(run))}</pre></html>\n",
+        encoding="utf-8",
+    )
+
+
+def _row(judged: Judged) -> str:
+    colour = _COLOURS.get(judged.state, "#b80")
+    cells = "".join(
+        f"<td>{html.escape(cell)}" for cell in (judged.objective, judged.wanted, judged.measured)
+    )
+    return f'<tr>{cells}<td style="color:{colour}">{html.escape(judged.state)}'
+
+
+def _plots(run: Run) -> str:
+    """Return all plots as one picture in SVG."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 16), layout="constrained")
+    axes = figure.subplots(6, 1, sharex=True)
+    at = [second.at for second in run.seconds]
+    looked = [look.at for look in run.looks]
+
+    def draw(place: int, title: str, lines: dict[str, Sequence[float | None]]) -> None:
+        """Draw lines over the requests' seconds, or over the looks where there are as many."""
+        axis = axes[place]
+        axis.set_title(title, loc="left", fontsize=10)
+        known = {name: y for name, y in lines.items() if any(v is not None for v in y)}
+        for name, y in known.items():
+            points = [v if v is not None else float("nan") for v in y]
+            axis.plot(at if y is lines[name] and len(y) == len(at) else looked, points, label=name)
+        if known:
+            axis.legend(fontsize=8, loc="upper right")
+            axis.set_ylim(bottom=0)
+        else:
+            axis.text(0.5, 0.5, NOT_MEASURED, transform=axis.transAxes, ha="center")
+
+    seconds, looks = run.seconds, run.looks
+    draw(0, "requests/s", {"due": [s.due for s in seconds], "good": [s.good for s in seconds]})
+    draw(1, "latency from when a request was due, ms", {
+        "p50": [s.p50_ms for s in seconds],
+        "p95": [s.p95_ms for s in seconds],
+        "p99": [s.p99_ms for s in seconds],
+    })  # fmt: skip
+    draw(2, "not answered, requests/s", {
+        "failed": [s.failed for s in seconds],
+        "shed": [s.shed for s in seconds],
+        "wrong": [s.wrong for s in seconds],
+    })  # fmt: skip
+    names = sorted({name for s in seconds for name in s.releases})
+    by_release: dict[str, Sequence[float | None]] = {
+        f"version {name}": [s.releases.get(name, 0) for s in seconds] for name in names
+    }
+    draw(3, "answers/s by release", by_release)
+    draw(4, "instances, and rows or requests that wait in the gateways", {
+        "instances": [look.instances for look in looks],
+        "queue": [look.queue for look in looks],
+    })  # fmt: skip
+    draw(5, "memory of all processes of the service, MiB", {
+        "memory": [look.memory_mib for look in looks]
+    })  # fmt: skip
+    axes[-1].set_xlabel("seconds")
+    for operation in run.operations:
+        for axis in axes:
+            axis.axvspan(operation.began, operation.ended, alpha=0.1)
+    written = io.StringIO()
+    figure.savefig(written, format="svg")
+    return written.getvalue()[written.getvalue().index("<svg") :]

@@ -1,0 +1,345 @@
+"""A run, phase by phase: what is right, what is sent, what became of it, what that says."""
+
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from load_tests.suite import answers, generators, objectives, operations, records, search, void
+from load_tests.suite import profile as profiles
+from load_tests.suite.answers import Sure
+from load_tests.suite.errors import UsageError
+from load_tests.suite.host import Host, Look, Observer, described
+from load_tests.suite.objectives import Measured
+from load_tests.suite.plan import Plan
+from load_tests.suite.profile import Phase, Profile
+from load_tests.suite.questions import draw, questions
+from load_tests.suite.records import Figures, Records
+from load_tests.suite.report import GeneratorFigures, Run, StepTaken
+from load_tests.suite.schedule import arrivals, counted
+from load_tests.suite.screen import say
+from load_tests.suite.search import Knee, State, Step
+
+LOOK_S = 1.0
+GRACE_S = 5.0
+OPERATION_S = 25.0
+"""What a promotion under load may take."""
+BUSIEST = 90
+"""The percentile from where on a second is one of the busiest."""
+
+
+class Options(NamedTuple):
+    """What the user asked for, beside the profile."""
+
+    workers: int
+    folder: Path
+    model: list[Path]
+    rate: float | None = None
+    seconds: float | None = None
+    knee: float | None = None
+    promotions: int = 2
+
+
+class Taken(NamedTuple):
+    """What one stretch of load came to."""
+
+    records: Records
+    looks: list[Look]
+    generator: GeneratorFigures
+    void: list[str]
+
+
+class Suite:
+    """A profile before a service."""
+
+    def __init__(self, profile: Profile, host: Host, options: Options) -> None:
+        self._profile = profile
+        self._host = host
+        self._options = options
+        self._wanted, self._limits = objectives.read(profile.name)
+        self._sure = known_answers(host, options.model)
+        features = described(host).features
+        self._questions = questions(self._sure.pool, features)
+        self._steps: list[StepTaken] = []
+        self._operations: list[operations.Operation] = []
+        say(f"what is right is known from {self._sure.by}")
+
+    def run(self) -> Run:
+        """Send what the profile says, and judge it."""
+        match self._profile.kind:
+            case "ramp":
+                return self._ramp()
+            case "overload":
+                return self._overload()
+            case "promote":
+                return self._promote()
+            case _:
+                return self._judged(self._take(self._profile.phases))
+
+    def plan(self, phases: Sequence[Phase]) -> Plan:
+        """Decide everything that is sent."""
+        profile, workers = self._profile, self._options.workers
+        schedule = arrivals(phases, profile.mix)
+        by_kind: dict[str, list[int]] = {}
+        for index, question in enumerate(self._questions):
+            by_kind.setdefault(question.kind, []).append(index)
+        turns = dict.fromkeys(by_kind, 0)
+        asks = []
+        for arrival in schedule:
+            own = by_kind[arrival.kind]
+            asks.append(own[turns[arrival.kind] % len(own)])
+            turns[arrival.kind] += 1
+        return Plan(
+            host=self._host.url,
+            key=self._host.key,
+            run=uuid.uuid4().hex[:12],
+            in_flight=max(1, profile.in_flight // workers),
+            deadline_ms=profile.deadline_ms,
+            seconds=sum(phase.seconds for phase in phases),
+            grace_s=GRACE_S,
+            questions=self._questions,
+            due=[arrival.due for arrival in schedule],
+            asks=asks,
+            expected=self._sure.expected,
+        )
+
+    def _take(
+        self, phases: Sequence[Phase], beside: Callable[[float], None] | None = None
+    ) -> Taken:
+        """Put the phases on the service, and look at it meanwhile."""
+        plan = self.plan(phases)
+        looks: list[Look] = []
+        observer, over = Observer(self._host), threading.Event()
+        watching: list[threading.Thread] = []
+
+        def watch(began: float) -> None:
+            while not over.wait(max(0.0, began + len(looks) * LOOK_S - time.monotonic())):
+                looks.append(observer.look(time.monotonic() - began))
+
+        def meanwhile(began: float) -> None:
+            watching.append(threading.Thread(target=watch, args=(began,), daemon=True))
+            watching[0].start()
+            if beside is not None:
+                beside(began)
+
+        wall, monotonic = time.time(), time.monotonic()
+        try:
+            _, told = generators.run(plan, self._options.workers, self._options.folder, meanwhile)
+        finally:
+            over.set()
+            for thread in watching:
+                thread.join()
+        passed = time.monotonic() - monotonic, time.time() - wall
+        found = records.gather(plan, told)
+        generator = _generator(found, self._options.workers)
+        reason = objectives.is_limited([generator.cpu_share], generator.lag_ms, self._limits)
+        why = [reason] if reason else []
+        return Taken(
+            found, looks, generator, [*why, *void.of_service(looks), *void.of_clocks(*passed)]
+        )
+
+    def _judged(  # noqa: PLR0913  each kind of profile adds its own
+        self,
+        taken: Taken,
+        phases: Sequence[Phase] | None = None,
+        *,
+        knee: float | None = None,
+        words: str = "",
+        done: tuple[int, int] | None = None,
+        more_void: Sequence[str] = (),
+    ) -> Run:
+        phases = self._profile.phases if phases is None else phases
+        spans, deadline = counted(phases), self._profile.deadline_ms
+        found = records.figures(taken.records, spans, deadline)
+        blocks = records.blocks(taken.records, spans, deadline)
+        everywhere = records.figures(taken.records, _whole(phases), deadline)
+        # A wrong answer is one, also in a warm-up and in a step of the search.
+        wrong = everywhere.wrong + sum(step.figures.wrong for step in self._steps)
+        memory = [look.memory_mib for look in taken.looks if look.memory_mib is not None]
+        measured = Measured(
+            figures=msgspec.structs.replace(found, wrong=wrong),
+            memory_mib=max(memory, default=None),
+            memory_growth=growth(memory),
+            latency_drift=growth([block.p50_ms for block in blocks]),
+            knee=knee,
+            operations=done,
+        )
+        return Run(
+            profile=self._profile.name,
+            title=self._profile.title,
+            host=self._host.url,
+            began=datetime.now(UTC).isoformat(timespec="seconds"),
+            answers=self._sure.by,
+            verdict=objectives.verdict(self._wanted, measured, [*more_void, *taken.void]),
+            figures=measured.figures,
+            phases=_by_phase(taken.records, phases, deadline),
+            blocks=blocks,
+            generator=taken.generator,
+            words=taken.records.words,
+            seconds=records.seconds(taken.records),
+            looks=taken.looks,
+            steps=self._steps,
+            knee=words,
+            operations=self._operations,
+            changes=[],
+        )
+
+    def _ramp(self) -> Run:
+        knee, best = self._search()
+        words = self._knee_in_words(knee, best)
+        step = [Phase("the highest step that held", max(knee.rate, 1.0), self._step_s())]
+        # That the generator was the limit at the end of the search is a result; in the step that
+        # counts it would be none.
+        more = [] if knee.rate or not knee.limited else ["not even the first step could be sent"]
+        return self._judged(best, step, knee=knee.rate, words=words, more_void=more)
+
+    def _overload(self) -> Run:
+        more: list[str] = []
+        words = ""
+        rate = self._options.knee
+        if rate is None:
+            knee, best = self._search()
+            rate, words = knee.rate, self._knee_in_words(knee, best)
+            if knee.limited or not rate:
+                more = ["the knee was not found, so nothing is twice as much: say KNEE="]
+        phases = [
+            msgspec.structs.replace(phase, rate=phase.rate * max(rate, 1.0))
+            for phase in self._profile.phases
+        ]
+        return self._judged(self._take(phases), phases, words=words, more_void=more)
+
+    def _promote(self) -> Run:
+        home = self._host.home
+        if home is None:
+            raise UsageError(
+                "promotions need the home that serves: leave HOST out, or set IRIS_HOME to it"
+            )
+        asked = operations.plan(home, self._options.promotions)
+        phases = self._profile.phases
+        if self._options.seconds is None:
+            seconds = OPERATION_S * len(asked)
+            phases = profiles.scaled(self._profile, None, seconds).phases
+        latest = sum(phase.seconds for phase in phases) - 1
+
+        def operate(began: float) -> None:
+            done = operations.run(home, asked, lambda: time.monotonic() - began, latest)
+            self._operations.extend(done)
+
+        taken = self._take(phases, operate)
+        in_time = [done for done in self._operations if not done.failure and done.ended < latest]
+        return self._judged(taken, phases, done=(len(in_time), len(asked)))
+
+    def _search(self) -> tuple[Knee, Taken]:
+        """Look for the knee; return it with what the highest step that held came to."""
+        assert self._profile.search is not None
+        asked = self._profile.search
+        if self._options.rate is not None:
+            asked = msgspec.structs.replace(asked, first=self._options.rate)
+        steps: list[Step] = []
+        by_rate: dict[float, Taken] = {}
+        while (rate := search.next_rate(steps, asked)) is not None:
+            taken = self._take([Phase("step", rate, self._step_s())])
+            state = self._state(taken)
+            steps.append(Step(rate, state))
+            by_rate[rate] = taken
+            found = records.figures(taken.records, [(0, self._step_s())], self._profile.deadline_ms)
+            self._steps.append(
+                StepTaken(rate=rate, state=state.value, figures=found, generator=taken.generator)
+            )
+            say(f"{rate:8,.0f}/s  p99 {found.p99_ms:7.1f} ms  {state.value}")
+        knee = search.knee(steps)
+        return knee, by_rate.get(knee.rate) or by_rate[steps[-1].rate]
+
+    def _state(self, taken: Taken) -> State:
+        if taken.void:
+            return State.LIMITED
+        found = records.figures(taken.records, [(0, self._step_s())], self._profile.deadline_ms)
+        return State.HELD if objectives.holds(self._wanted, found) else State.BROKEN
+
+    def _step_s(self) -> float:
+        assert self._profile.search is not None
+        return self._profile.search.seconds
+
+    def _knee_in_words(self, knee: Knee, best: Taken) -> str:
+        if not knee.limited:
+            return f"the knee: {knee.rate:,.0f}/s"
+        workers = self._options.workers
+        busiest = [look.busiest for look in best.looks if look.busiest]
+        share = float(np.median(busiest)) if busiest else None
+        more = search.more_workers(knee.rate, workers, share)
+        each = f"a worker sends some {knee.rate / workers:,.0f}/s"
+        if more is None:
+            return f"the knee: at least {knee.rate:,.0f}/s, limited by the generator; {each}"
+        return (
+            f"the knee: at least {knee.rate:,.0f}/s, limited by the generator; {each}, and the "
+            f"busiest process of the service took {share:.0%} of a core, so it would need {more} "
+            "more, on cores of their own"
+        )
+
+
+def known_answers(host: Host, files: Sequence[Path]) -> Sure:
+    """Return rows with what is right for them: by the files given, those of the home, or golden.
+
+    Raises:
+        HostFailed: nothing serves.
+        UsageError: a file is none of ours.
+    """
+    served = described(host)
+    pool = draw(served.features)
+    if not files:
+        files = _released(host.home)
+    expected = answers.from_files(files, pool)
+    if served.sha256 in expected:
+        return Sure(pool, expected, f"{len(expected)} model file(s)")
+    if served.golden.rows:
+        return answers.from_golden(served)
+    return Sure(pool, {}, "nothing")
+
+
+def growth(values: Sequence[float]) -> float | None:
+    """Return the median of the last quarter over that of the second; None: too few, or nothing."""
+    quarter = len(values) // 4
+    if not quarter:
+        return None
+    second = float(np.median(values[quarter : 2 * quarter]))
+    return float(np.median(values[-quarter:])) / second if second else None
+
+
+def _released(home: Path | None) -> list[Path]:
+    """Return the model files in the store of a home."""
+    store = os.environ.get("IRIS_STORE") or (home / "store" if home else "")
+    return sorted(Path(store).glob("models/**/*.onnx")) if store else []
+
+
+def _generator(found: Records, workers: int) -> GeneratorFigures:
+    busiest = [_percentile(shares, BUSIEST) for shares in found.cpu]
+    return GeneratorFigures(
+        workers=workers,
+        cpu_share=max(busiest, default=0.0),
+        lag_ms=_percentile(found.lags_ms.tolist(), 99),
+        most_in_flight=found.most_in_flight,
+    )
+
+
+def _percentile(values: Sequence[float], q: float) -> float:
+    return float(np.percentile(values, q, method="higher")) if values else 0.0
+
+
+def _whole(phases: Sequence[Phase]) -> list[tuple[float, float]]:
+    return [(0.0, sum(phase.seconds for phase in phases))]
+
+
+def _by_phase(found: Records, phases: Sequence[Phase], deadline_ms: float) -> dict[str, Figures]:
+    by_name, began = {}, 0.0
+    for phase in phases:
+        span = (began, began + phase.seconds)
+        by_name[phase.name] = records.figures(found, [span], deadline_ms)
+        began += phase.seconds
+    return by_name

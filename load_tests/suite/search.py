@@ -1,0 +1,80 @@
+"""The search for the knee: the highest load at which the objectives hold.
+
+By doubling until a step does not hold, then by halving the distance between the highest that held
+and the lowest that did not. A step whose generator was the limit says nothing of the service, but
+it ends the way up.
+"""
+
+import math
+from collections.abc import Sequence
+from enum import Enum
+from typing import NamedTuple
+
+from load_tests.suite.profile import Search
+
+
+class State(Enum):
+    """What a step says."""
+
+    HELD = "held"
+    BROKEN = "broken"
+    LIMITED = "the generator was the limit"
+
+
+class Step(NamedTuple):
+    """A load that was tried."""
+
+    rate: float
+    state: State
+
+
+class Knee(NamedTuple):
+    """What the search found."""
+
+    rate: float
+    """The highest load that held; 0: none did."""
+    limited: bool
+    """Whether the generator was the limit, so that the service may do more."""
+
+
+def next_rate(steps: Sequence[Step], search: Search) -> float | None:
+    """Return the load to try next; None where the search is over."""
+    if not steps:
+        return search.first
+    highest, lowest = _bounds(steps)
+    if lowest is None:
+        return None if highest >= search.most else min(2 * highest, search.most)
+    if lowest - highest <= search.precision * lowest:
+        return None
+    if not highest:  # not even the first: a tenth of it, and then it is broken altogether
+        return lowest / 2 if lowest > search.first / 10 else None
+    return math.sqrt(highest * lowest)
+
+
+def knee(steps: Sequence[Step]) -> Knee:
+    """Return what the steps say, of whichever search."""
+    highest, lowest = _bounds(steps)
+    beyond = [step.state for step in steps if step.rate == lowest]
+    return Knee(highest, limited=lowest is None or State.LIMITED in beyond)
+
+
+def more_workers(rate: float, workers: int, busiest_share: float | None) -> int | None:
+    """Return how many more generators it would take to reach the knee; None: nobody knows.
+
+    Args:
+        rate: what the generators sent.
+        workers: how many they were.
+        busiest_share: the share of a core that the busiest process of the service took meanwhile:
+            where that is a core, a service of such processes can do no more.
+    """
+    if not busiest_share or not rate:
+        return None
+    reachable = rate / min(1.0, busiest_share)
+    return max(1, math.ceil(reachable / (rate / workers)) - workers)
+
+
+def _bounds(steps: Sequence[Step]) -> tuple[float, float | None]:
+    """Return the highest load that held below the lowest that did not, and that one."""
+    lowest = min((step.rate for step in steps if step.state is not State.HELD), default=None)
+    held = [step.rate for step in steps if step.state is State.HELD]
+    return max((r for r in held if lowest is None or r < lowest), default=0.0), lowest
