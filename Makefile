@@ -20,7 +20,7 @@ COMPILE   := $(UV) compile --quiet --universal --python-version 3.11 --generate-
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-faults load load-ui bench lint format lock clean
+.PHONY: help setup demo test test-faults test-load load load-ui bench lint format lock clean
 
 help: ## List what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-11s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ test-faults: $(INSTALLED) ## Kill, stop and race promoters, for minutes; KILLS=2
 
 bench: $(INSTALLED) ## Measure beside peers; PEERS=mosec,echo CONNECTIONS=32,128 ROUNDS=3 narrows it
 	@$(VENV)/bin/python -m load_tests.benchmark
+
+test-load: $(INSTALLED) ## Run the load suite on a system that it trains and serves itself, for two minutes
+	$(VENV)/bin/pytest tests/load $(PYTEST)
 
 load: $(INSTALLED) ## Put load on a service, and judge it: PROFILE=steady RATE=800 FOR=10m HOST=http://…
 	@$(VENV)/bin/python -m load_tests.suite
@@ -65,8 +68,8 @@ lock: $(INSTALLED) ## Resolve pyproject.toml again; UPGRADE=--upgrade takes newe
 	echo uv | $(COMPILE) -c requirements/dev.txt -o requirements/bootstrap.txt -
 
 clean: ## Remove what the tasks made, but not .iris, where the demo keeps its models
-	rm -rf $(VENV) .bench .load node_modules dist .coverage .hypothesis .import_linter_cache .mypy_cache \
-	  .pytest_cache .ruff_cache
+	rm -rf $(VENV) .bench .load node_modules dist .coverage .hypothesis .import_linter_cache \
+	  .mypy_cache .pytest_cache .ruff_cache
 
 # A Python that won't do is named before anything is made.
 PROBE = import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))

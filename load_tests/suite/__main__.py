@@ -14,7 +14,7 @@ from typing import Any
 import click
 import msgspec
 
-from load_tests.suite import baseline, page, report
+from load_tests.suite import baseline, objectives, page, report
 from load_tests.suite import host as hosts
 from load_tests.suite import plan as plans
 from load_tests.suite import profile as profiles
@@ -76,6 +76,13 @@ _positive = click.FloatRange(min=0, min_open=True)
     "--promotions", envvar="PROMOTIONS", type=click.IntRange(1, 50), default=2, show_default=True
 )
 @click.option("--model", envvar="MODEL", type=Paths(), default="", help="Model files that serve.")
+@click.option(
+    "--objectives",
+    envvar="OBJECTIVES",
+    type=click.Path(path_type=Path),
+    default=objectives.FILE,
+    help="Bounds of your own.",
+)
 @click.option("--baseline", "before", envvar="BASELINE", help="The JSON of an earlier run.")
 @click.option("--out", envvar="OUT", help="Where the results go, without the ending.")
 @click.option("--ui", is_flag=True, help="Give the same users to Locust's web page instead.")
@@ -109,6 +116,7 @@ def _main(*, name: str, before: str | None, out: str | None, ui: bool, **given: 
         workers=given["workers"],
         folder=(FOLDER / "run").absolute(),
         model=given["model"],
+        objectives=given["objectives"],
         rate=given["rate"],
         seconds=given["seconds"],
         knee=given["knee"],

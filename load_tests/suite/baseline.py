@@ -1,9 +1,8 @@
 """What became worse since an earlier run, beyond what both vary by themselves.
 
 Each run is cut into stretches of equal length, and each figure is taken in every one of them. Two
-means differ beyond the noise where they are further apart than 1.96 standard errors of their
-difference would be by Student's t (Welch's test, 95 %), and by a twentieth at least: what is
-smaller than that is not worth a look, however sure.
+means differ beyond the noise where Welch's test says so at 95 %, and by a twentieth at least: what
+is smaller than that is not worth a look, however sure.
 """
 
 import math

@@ -85,20 +85,20 @@ class Verdict(msgspec.Struct, frozen=True):
 _MOST = ("error_share", "shed_share")
 
 
-def read(profile: str) -> tuple[Objectives, GeneratorLimits]:
+def read(file: Path, profile: str) -> tuple[Objectives, GeneratorLimits]:
     """Return the objectives of a profile, and the limits of the generators.
 
     Raises:
-        UsageError: the file says what can't be, or nothing of the profile.
+        UsageError: the file is not there, says what can't be, or nothing of the profile.
     """
     try:
-        tables = msgspec.toml.decode(FILE.read_bytes(), type=dict[str, dict[str, float]])
+        tables = msgspec.toml.decode(file.read_bytes(), type=dict[str, dict[str, float]])
         limits = msgspec.convert(tables.pop("generator"), GeneratorLimits)
         found = msgspec.convert(tables, dict[str, Objectives])
-    except (msgspec.MsgspecError, KeyError) as error:
-        raise UsageError(f"{FILE.name}: {error}") from error
+    except (OSError, msgspec.MsgspecError, KeyError) as error:
+        raise UsageError(f"{file}: {error}") from error
     if profile not in found:
-        raise UsageError(f"{FILE.name} has no objectives for {profile}")
+        raise UsageError(f"{file} has no objectives for {profile}")
     return found[profile], limits
 
 
@@ -138,14 +138,14 @@ def verdict(wanted: Objectives, found: Measured, void: Sequence[str]) -> Verdict
 
 
 def holds(wanted: Objectives, figures: Figures) -> bool:
-    """Whether a step of the search holds: its percentiles, errors and answers, and none is shed."""
-    bounds = [*PERCENTILES, "error_share"]
+    """Whether a step of the search holds: its percentiles, what failed, what was shed, answers."""
+    bounds = [*PERCENTILES, *_MOST]
     within = (
         getattr(figures, name) <= bound
         for name in bounds
         if (bound := getattr(wanted, name)) is not None
     )
-    return all(within) and not figures.shed_share and not figures.wrong
+    return all(within) and not figures.wrong
 
 
 def _correctness(figures: Figures) -> Judged:

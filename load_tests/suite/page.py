@@ -39,6 +39,7 @@ def _row(judged: Judged) -> str:
 
 def _plots(run: Run) -> str:
     """Return all plots as one picture in SVG."""
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 16), layout="constrained")
@@ -49,16 +50,15 @@ def _plots(run: Run) -> str:
     def draw(place: int, title: str, lines: dict[str, Sequence[float | None]]) -> None:
         """Draw lines over the requests' seconds, or over the looks where there are as many."""
         axis = axes[place]
-        axis.set_title(title, loc="left", fontsize=10)
         known = {name: y for name, y in lines.items() if any(v is not None for v in y)}
+        unknown = "".join(f"; {name}: {NOT_MEASURED}" for name in lines if name not in known)
+        axis.set_title(f"{title}{unknown}", loc="left", fontsize=10)
         for name, y in known.items():
             points = [v if v is not None else float("nan") for v in y]
             axis.plot(at if y is lines[name] and len(y) == len(at) else looked, points, label=name)
         if known:
             axis.legend(fontsize=8, loc="upper right")
             axis.set_ylim(bottom=0)
-        else:
-            axis.text(0.5, 0.5, NOT_MEASURED, transform=axis.transAxes, ha="center")
 
     seconds, looks = run.seconds, run.looks
     draw(0, "requests/s", {"due": [s.due for s in seconds], "good": [s.good for s in seconds]})
@@ -77,7 +77,7 @@ def _plots(run: Run) -> str:
         f"version {name}": [s.releases.get(name, 0) for s in seconds] for name in names
     }
     draw(3, "answers/s by release", by_release)
-    draw(4, "instances, and rows or requests that wait in the gateways", {
+    draw(4, "instances that are ready, and what waits in the gateways", {
         "instances": [look.instances for look in looks],
         "queue": [look.queue for look in looks],
     })  # fmt: skip
@@ -89,5 +89,6 @@ def _plots(run: Run) -> str:
         for axis in axes:
             axis.axvspan(operation.began, operation.ended, alpha=0.1)
     written = io.StringIO()
-    figure.savefig(written, format="svg")
+    with rc_context({"svg.fonttype": "none"}):  # text is text, to be searched and copied
+        figure.savefig(written, format="svg")
     return written.getvalue()[written.getvalue().index("<svg") :]

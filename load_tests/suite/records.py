@@ -70,7 +70,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     unjudged: int
     wrong: int
     late: int
-    """Requests for which there was no place when they were due: by more than 10 ms."""
+    """Requests that were sent more than 10 ms after they were due."""
 
 
 def gather(plan: Plan, told: Sequence[Told]) -> Records:

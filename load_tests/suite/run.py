@@ -31,6 +31,8 @@ LOOK_S = 1.0
 GRACE_S = 5.0
 OPERATION_S = 25.0
 """What a promotion under load may take."""
+PLAIN_S = 2.0
+"""How long the load goes on before the first of them."""
 BUSIEST = 90
 """The percentile from where on a second is one of the busiest."""
 
@@ -41,6 +43,7 @@ class Options(NamedTuple):
     workers: int
     folder: Path
     model: list[Path]
+    objectives: Path = objectives.FILE
     rate: float | None = None
     seconds: float | None = None
     knee: float | None = None
@@ -63,7 +66,8 @@ class Suite:
         self._profile = profile
         self._host = host
         self._options = options
-        self._wanted, self._limits = objectives.read(profile.name)
+        self._wanted, self._limits = objectives.read(options.objectives, profile.name)
+        self._wanted_below_knee, _ = objectives.read(options.objectives, "ramp")
         self._sure = known_answers(host, options.model)
         features = described(host).features
         self._questions = questions(self._sure.pool, features)
@@ -229,6 +233,7 @@ class Suite:
         latest = sum(phase.seconds for phase in phases) - 1
 
         def operate(began: float) -> None:
+            time.sleep(max(0.0, began + PLAIN_S - time.monotonic()))
             done = operations.run(home, asked, lambda: time.monotonic() - began, latest)
             self._operations.extend(done)
 
@@ -261,7 +266,7 @@ class Suite:
         if taken.void:
             return State.LIMITED
         found = records.figures(taken.records, [(0, self._step_s())], self._profile.deadline_ms)
-        return State.HELD if objectives.holds(self._wanted, found) else State.BROKEN
+        return State.HELD if objectives.holds(self._wanted_below_knee, found) else State.BROKEN
 
     def _step_s(self) -> float:
         assert self._profile.search is not None

@@ -1,0 +1,71 @@
+"""`python -m load_tests.suite` as a process, and the run that it wrote."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+PATIENCE_S = 170
+
+# What any machine holds, however busy it is with other tests: what breaks is broken on purpose.
+LAX = """
+[generator]
+cpu_share = 2
+lag_ms = 5000
+
+[ramp]
+
+[smoke]
+p50_ms = 200
+p99_ms = 5000
+error_share = 0
+shed_share = 0
+memory_mib = 2000
+"""
+
+
+class Ended(NamedTuple):
+    """A run that is over."""
+
+    code: int
+    said: str
+    run: dict[str, Any]
+    """What it wrote; empty where it wrote nothing."""
+    page: str
+
+
+class Load:
+    """A run of the suite, in a folder of its own."""
+
+    def __init__(self, folder: Path, **variables: object) -> None:
+        self._out = folder / "run"
+        settings = {"OUT": self._out, **variables}
+        if "OBJECTIVES" not in settings:
+            settings["OBJECTIVES"] = folder / "objectives.toml"
+            (folder / "objectives.toml").write_text(LAX)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "load_tests.suite"],
+            cwd=folder,
+            env={**os.environ, **{name: str(value) for name, value in settings.items()}},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def end(self) -> Ended:
+        """Wait for its verdict."""
+        try:
+            said, _ = self._process.communicate(timeout=PATIENCE_S)
+        finally:
+            self._process.kill()
+        written = self._out.with_suffix(".json")
+        page = self._out.with_suffix(".html")
+        return Ended(
+            self._process.returncode,
+            said,
+            json.loads(written.read_text()) if written.exists() else {},
+            page.read_text() if page.exists() else "",
+        )

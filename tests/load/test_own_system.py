@@ -1,0 +1,48 @@
+"""The load suite on a system that it trains, promotes and serves itself."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.integration.load_suite.suite import LAX, Load
+
+# A machine that is busy is slower, but loses nothing.
+OBJECTIVES = f"""{LAX}
+[promote]
+error_share = 0
+shed_share = 0
+
+[overload]
+p99_ms = 5000
+goodput_share = 0.05
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the system is kept, so that it is trained once."""
+    folder = tmp_path_factory.mktemp("load")
+    (folder / "own.toml").write_text(OBJECTIVES)
+    return folder
+
+
+def test_no_request_is_lost_while_releases_come_and_go(folder: Path) -> None:
+    """A promotion and a rollback under load: all answered, each rightly by the release it names."""
+    ended = Load(
+        folder, PROFILE="promote", PROMOTIONS=1, RATE=50, FOR="60s", OBJECTIVES=folder / "own.toml"
+    ).end()
+    assert ended.code == 0, ended.said
+    answered = [name for second in ended.run["seconds"] for name in second["releases"]]
+    assert len(set(answered)) == 2
+    assert [done["failure"] for done in ended.run["operations"]] == ["", ""]
+    assert ended.run["figures"]["wrong"] == ended.run["figures"]["unjudged"] == 0
+
+
+def test_what_is_too_much_is_shed_and_nothing_is_answered_wrongly(folder: Path) -> None:
+    """Twice what one call at a time can do: refused at once, in words, or answered rightly."""
+    ended = Load(
+        folder, PROFILE="overload", KNEE=700, FOR="6s", OBJECTIVES=folder / "own.toml"
+    ).end()
+    assert ended.code == 0, ended.said
+    assert ended.run["figures"]["shed_share"] > 0
+    assert ended.run["figures"]["wrong"] == 0
