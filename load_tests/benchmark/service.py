@@ -23,8 +23,19 @@ class Service:
     """A command with all of its descendants; they end with the `with` block, whatever happens."""
 
     def __init__(
-        self, command: list[str], environ: dict[str, str], folder: Path, log: Path
+        self,
+        command: list[str],
+        environ: dict[str, str],
+        folder: Path,
+        log: Path,
+        *,
+        tethered: bool = False,
     ) -> None:
+        """Take what is started, where, and where its output goes.
+
+        A command that is tethered ends where its standard input does: also when we are killed.
+        """
+        self._tethered = tethered
         self._command = command
         self._environ = environ
         self._folder = folder
@@ -38,7 +49,7 @@ class Service:
                 self._command,
                 env=self._environ,
                 cwd=self._folder,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if self._tethered else subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is for us, and we end what we started
@@ -126,3 +137,5 @@ class Service:
                 with contextlib.suppress(psutil.Error):
                     process.kill()  # by its id and its time of birth
             self._process.wait()
+            if self._process.stdin is not None:
+                self._process.stdin.close()

@@ -29,7 +29,7 @@ from load_tests.suite.search import Knee, State, Step
 
 LOOK_S = 1.0
 GRACE_S = 5.0
-OPERATION_S = 25.0
+OPERATION_S = 20.0
 """What a promotion under load may take."""
 PLAIN_S = 2.0
 """How long the load goes on before the first of them."""

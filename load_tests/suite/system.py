@@ -24,8 +24,8 @@ from load_tests.suite.screen import say
 
 START_S = 60.0
 COMMAND_S = 300.0
-SEEDS = (1, 2)
-"""Of the versions that there are at least, where two are needed."""
+CANDIDATES = ("discriminant", "logistic")
+"""What each version is, where one has to be trained; they differ, so that a wrong one is seen."""
 
 
 @contextlib.contextmanager
@@ -42,8 +42,9 @@ def started(home: Path, variables: Mapping[str, str], versions: int) -> Iterator
     """
     gateway_port, inference_port, _ = free_ports()
     environ = {**environ_of(home, gateway_port, inference_port), **variables}
-    command = [sys.executable, "-m", "iris", "serve"]
-    with Service(command, environ, home, home.with_name("iris-serve.log")):
+    command = [sys.executable, "-m", "iris", "serve", "--tethered"]
+    log = home.with_name("iris-serve.log")
+    with Service(command, environ, home, log, tethered=True):
         _until_supervised(home)
         _release(home, environ, versions)
         url = f"http://127.0.0.1:{gateway_port}"
@@ -96,9 +97,9 @@ def _release(home: Path, environ: Mapping[str, str], versions: int) -> None:
     if any(trouble["action"] == "iris recover" for trouble in found["troubles"]):
         iris(environ, "recover", "--takeover", "the load test was started again")
     while len(found["registered"]["versions"]) < versions:
-        seed = SEEDS[len(found["registered"]["versions"])]
-        say(f"training version {seed}; it is kept in {home}")
-        iris(environ, "train", "--seed", str(seed))
+        candidate = CANDIDATES[len(found["registered"]["versions"])]
+        say(f"training a {candidate} model; it is kept in {home}")
+        iris(environ, "train", "--only", candidate)
         found = status(environ)
     for version in sorted(found["registered"]["versions"])[:versions]:
         file = home / "store" / "models" / "iris-classifier" / f"v{version}" / "model.onnx"

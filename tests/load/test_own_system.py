@@ -6,6 +6,9 @@ import pytest
 
 from tests.integration.load_suite.suite import LAX, Load
 
+PATIENCE_S = 500
+pytestmark = pytest.mark.timeout(PATIENCE_S + 60)
+
 # A machine that is busy is slower, but loses nothing.
 OBJECTIVES = f"""{LAX}
 [promote]
@@ -29,7 +32,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_no_request_is_lost_while_releases_come_and_go(folder: Path) -> None:
     """A promotion and a rollback under load: all answered, each rightly by the release it names."""
     ended = Load(
-        folder, PROFILE="promote", PROMOTIONS=1, RATE=50, FOR="60s", OBJECTIVES=folder / "own.toml"
+        folder,
+        patience_s=PATIENCE_S,
+        PROFILE="promote",
+        PROMOTIONS=1,
+        RATE=50,
+        FOR="45s",
+        OBJECTIVES=folder / "own.toml",
     ).end()
     assert ended.code == 0, ended.said
     answered = [name for second in ended.run["seconds"] for name in second["releases"]]

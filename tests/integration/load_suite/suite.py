@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-PATIENCE_S = 170
+PATIENCE_S = 120
+STOP_S = 30
 
 # What any machine holds, however busy it is with other tests: what breaks is broken on purpose.
 LAX = """
@@ -39,7 +40,10 @@ class Ended(NamedTuple):
 class Load:
     """A run of the suite, in a folder of its own."""
 
-    def __init__(self, folder: Path, **variables: object) -> None:
+    def __init__(
+        self, folder: Path, *, patience_s: float = PATIENCE_S, **variables: object
+    ) -> None:
+        self._patience_s = patience_s
         self._out = folder / "run"
         settings = {"OUT": self._out, **variables}
         if "OBJECTIVES" not in settings:
@@ -58,7 +62,11 @@ class Load:
     def end(self) -> Ended:
         """Wait for its verdict."""
         try:
-            said, _ = self._process.communicate(timeout=PATIENCE_S)
+            said, _ = self._process.communicate(timeout=self._patience_s)
+        except subprocess.TimeoutExpired:
+            self._process.terminate()  # it ends what it has started
+            said, _ = self._process.communicate(timeout=STOP_S)
+            raise AssertionError(f"no verdict after {self._patience_s:g} s: {said}") from None
         finally:
             self._process.kill()
         written = self._out.with_suffix(".json")
