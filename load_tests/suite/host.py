@@ -122,9 +122,14 @@ def supervised(url: str, home: Path) -> tuple[int, Path] | None:
     """Return the supervisor of a home and the home, where the address is that of its gateway."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         address = json.loads((home / "supervisor.json").read_text())
-        if url in state(home)["gateways"]:
+        if any(_are_one(url, gateway) for gateway in state(home)["gateways"]):
             return int(address["pid"]), home
     return None
+
+
+def _are_one(url: str, other: str) -> bool:
+    """Whether two addresses are the same port of this machine."""
+    return is_local(url) and is_local(other) and urlsplit(url).port == urlsplit(other).port
 
 
 def state(home: Path) -> dict[str, Any]:

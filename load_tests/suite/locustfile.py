@@ -10,7 +10,7 @@ when it was due.
 """
 
 # isort: off
-from locust import FastHttpUser, task  # first of all: it replaces what the others import
+from locust import FastHttpUser, events, task  # first of all: it replaces what the others import
 from locust.contrib.fasthttp import FAILURE_EXCEPTIONS
 from locust.env import Environment
 from locust.exception import StopUser
@@ -196,11 +196,16 @@ class Reader(Scheduled):
     kind = "reader"
 
 
+def begin(environment: Any, **_: object) -> None:
+    """Begin the plan anew each time that somebody starts it on Locust's own page."""
+    environment.generator = Generator(plans.read(Path(os.environ[PLAN])), 0, 1)
+    environment.generator.began = time.monotonic()
+
+
+events.test_start.add_listener(begin)
+
+
 def _generator(environment: Any) -> Generator:
-    """Return the generator of an environment; Locust's own command line has one for itself."""
-    if not hasattr(environment, "generator"):
-        generator = environment.generator = Generator(plans.read(Path(os.environ[PLAN])), 0, 1)
-        generator.began = time.monotonic()
     found = environment.generator
     assert isinstance(found, Generator)
     return found

@@ -12,9 +12,8 @@ CLOCKS_S = 0.5
 def of_service(looks: Sequence[Look]) -> list[str]:
     """Return what happened to the service that no load test may overlook.
 
-    A gateway's counters rise until it is started anew. An instance loads a release once; where the
-    same release was loaded at another time, another instance answers: it was started anew, unless
-    other releases served in between.
+    A gateway's counters rise until it is started anew. An instance loads a release once; where
+    there is one instance, and the release that it had was loaded at another time, it is another.
     """
     found = []
     for number in range(max((len(look.counted) for look in looks), default=0)):
@@ -22,7 +21,7 @@ def of_service(looks: Sequence[Look]) -> list[str]:
         told = [count for count in counted if count is not None]
         if any(later < earlier for earlier, later in pairwise(told)):
             found.append(f"gateway {number + 1} was started anew under it")
-    served = [(look.release, look.since) for look in looks if look.release]
+    served = [(look.release, look.since) for look in looks if look.release and look.instances == 1]
     again = {a[0] for a, b in pairwise(served) if a[0] == b[0] and a[1] != b[1]}
     found += [f"inference was started anew under it, with version {name}" for name in sorted(again)]
     return found

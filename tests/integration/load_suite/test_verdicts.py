@@ -1,16 +1,18 @@
 """Each exit code, by a run that earns it: `python -m load_tests.suite` before a real system."""
 
+import json
 import os
 import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from load_tests.suite.objectives import FILE
-from tests.integration.load_suite.suite import Load
+from tests.integration.load_suite.suite import Ended, Load
 from tests.integration.load_suite.swapping_proxy import SwappingProxy
 from tests.integration.serving.processes import Supervisor, publish, until
 from tests.support.faulty_proxy import FaultyProxy
@@ -41,11 +43,17 @@ def _port(system: Supervisor) -> int:
     return int(_url(system).rpartition(":")[2])
 
 
-def test_a_service_that_answers_rightly_and_in_time_holds(
-    system: Supervisor, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def good(system: Supervisor, tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    """A run with nothing in its way, of two generators."""
+    folder = tmp_path_factory.mktemp("good")
+    given: dict[str, Any] = {"HOST": _url(system), "IRIS_HOME": system.home, "WORKERS": 2}
+    return Load(folder, **given, RATE=800, FOR="2s").end()
+
+
+def test_a_service_that_answers_rightly_and_in_time_holds(good: Ended) -> None:
     """Every kind of client gets what is right, from the release whose file lies in the store."""
-    ended = Load(tmp_path, HOST=_url(system), IRIS_HOME=system.home, RATE=800, FOR="2s").end()
+    ended = good
     assert ended.code == GOOD, ended.said
     assert ended.said.rstrip().endswith("held (exit 0)")
     run = ended.run
@@ -59,15 +67,23 @@ def test_a_service_that_answers_rightly_and_in_time_holds(
     assert "queue: not measured" in ended.page  # no gateway tells how many wait
 
 
-def test_a_slow_gateway_breaks_the_objectives(system: Supervisor, tmp_path: Path) -> None:
-    """And golden rows stand in where no file is shown."""
+def test_a_slow_gateway_breaks_the_objectives(
+    system: Supervisor, good: Ended, tmp_path: Path
+) -> None:
+    """It is worse than the run before; and golden rows stand in where no file is shown."""
+    (tmp_path / "before.json").write_text(json.dumps(good.run))
     with FaultyProxy(_port(system)) as proxy:
         proxy.delay_s = 0.3
         host = f"http://127.0.0.1:{proxy.port}"
-        ended = Load(tmp_path, HOST=host, IRIS_HOME=tmp_path, RATE=40, FOR="2s").end()
+        ended = Load(
+            tmp_path, HOST=host, IRIS_HOME=tmp_path, RATE=40, FOR="2s", BASELINE="before.json"
+        ).end()
     assert ended.code == BROKEN, ended.said
     assert "broken: p50_ms" in ended.said
     assert ended.run["answers"] == "golden rows"
+    changes = {change["figure"]: change["state"] for change in ended.run["changes"]}
+    assert changes["p50_ms"] == "worse"
+    assert changes["error_share"] == "within the noise"
     assert ended.run["figures"]["wrong"] == 0
 
 
@@ -88,7 +104,7 @@ def test_a_generator_without_processor_time_voids_the_run(
 ) -> None:
     """It is asked for more than one core can send: that says nothing of the service."""
     ended = Load(
-        tmp_path, HOST=_url(system), IRIS_HOME=system.home, OBJECTIVES=FILE, RATE=15_000, FOR="1s"
+        tmp_path, HOST=_url(system), IRIS_HOME=system.home, OBJECTIVES=FILE, RATE=10_000, FOR="1s"
     ).end()
     assert ended.code == VOID, ended.said
     assert "void: " in ended.said

@@ -31,6 +31,11 @@ def test_an_instance_that_loads_its_release_again_was_started_anew() -> None:
     ]
 
 
+def test_two_instances_may_describe_themselves_in_turn() -> None:
+    """Each loaded the release at its own time, and none was started anew."""
+    assert said({"instances": 2}, {"instances": 2, "since": "later"}) == []
+
+
 def test_a_promotion_starts_nothing_anew() -> None:
     """Another release comes with another instance, and so does the one before when it returns."""
     two = {"release": "2 (bbbb)", "since": "later"}
