@@ -170,7 +170,7 @@ def _host(profile: Profile, url: str, confirm: str, gateways: str, key: str) -> 
     home = Path(os.environ.get("IRIS_HOME", ".iris")).expanduser().absolute()
     found = hosts.supervised(url, home)
     pid, kept = found or (None, None)
-    yield Host(url, key, known, pid, kept)
+    yield Host(url, key, known, pid, kept, {**os.environ, "IRIS_HOME": str(home)})
 
 
 def _web_page(suite: Suite, profile: Profile, options: Options) -> int:

@@ -11,29 +11,29 @@ import msgspec
 
 from load_tests.suite import plan as plans
 from load_tests.suite.errors import GeneratorFailed
-from load_tests.suite.plan import Plan, Told
+from load_tests.suite.plan import OVER, Plan, Told
 
 START_S = 60.0
 LEAD_S = 0.5
 _LOOK_S = 0.1
 
 
-def run(
-    plan: Plan, workers: int, folder: Path, meanwhile: Callable[[float], None] | None = None
-) -> tuple[float, list[Told]]:
-    """Run a plan, and return when it began on the monotonic clock, and what became of it.
+def run(plan: Plan, workers: int, folder: Path, meanwhile: Callable[[float], bool]) -> list[Told]:
+    """Run a plan, and return what became of it.
 
     Args:
         plan: what is sent.
         workers: how many generators share it.
         folder: where the files go.
-        meanwhile: is called with the moment of the beginning, once that is fixed.
+        meanwhile: is called with the moment of the beginning on the monotonic clock, once that is
+            fixed; returns whether the load is over with it, whatever is still planned.
 
     Raises:
         GeneratorFailed: a generator ended before its time.
     """
     folder.mkdir(parents=True, exist_ok=True)
     plans.write(plan, folder / "plan")
+    (folder / OVER).unlink(missing_ok=True)
     with contextlib.ExitStack() as stack:
         processes = [_start(stack, folder, number, workers) for number in range(workers)]
         for number, process in enumerate(processes):
@@ -43,13 +43,13 @@ def run(
             assert process.stdin is not None
             process.stdin.write(f"{began!r}\n")
             process.stdin.flush()
-        if meanwhile is not None:
-            meanwhile(began)
+        if meanwhile(began):
+            (folder / OVER).touch()
         latest = began + plan.seconds + plan.grace_s + START_S
         for number, process in enumerate(processes):
             _until_done(process, latest, folder, number)
     told = [folder / f"told-{number}" for number in range(workers)]
-    return began, [msgspec.msgpack.decode(file.read_bytes(), type=Told) for file in told]
+    return [msgspec.msgpack.decode(file.read_bytes(), type=Told) for file in told]
 
 
 def _start(

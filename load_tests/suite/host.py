@@ -6,6 +6,7 @@ import ipaddress
 import json
 import re
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -34,6 +35,8 @@ class Host(NamedTuple):
     """The supervisor, where it is on this machine."""
     home: Path | None = None
     """Its `IRIS_HOME`."""
+    environ: Mapping[str, str] = {}
+    """That of the commands which work on it."""
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):

@@ -31,11 +31,12 @@ from geventhttpclient.url import URL
 
 from load_tests.suite import plan as plans
 from load_tests.suite.checking import Found, Given, Outcome, judge
-from load_tests.suite.plan import Notes, Plan, Told
+from load_tests.suite.plan import OVER, Notes, Plan, Told
 from load_tests.suite.questions import Question
 
 BEAT_S = 0.01
 SECOND_S = 1.0
+LOOK_S = 0.1
 LONGEST_WORDS = 400
 MOST_WORDS = 20
 PLAN = "LOAD_PLAN"
@@ -59,6 +60,7 @@ class Generator:
         self.lags_ms: list[float] = []
         self.cpu: list[float] = []
         self.most_in_flight = 0
+        self.ended = plan.seconds
         self._url = URL(plan.host)
         self._headers = {"x-iris-synthetic": "1", "request-timeout-ms": str(plan.deadline_ms)}
         if plan.key:
@@ -70,6 +72,8 @@ class Generator:
             wait = self.began + self.plan.due[index] - time.monotonic()
             if wait > 0:
                 gevent.sleep(wait)
+            if self.plan.due[index] >= self.ended:
+                return
             self.pool.spawn(self._send, user, index)  # waits for a place
             self.most_in_flight = max(self.most_in_flight, len(self.pool))
 
@@ -78,9 +82,17 @@ class Generator:
         yield gevent.spawn(self._beat)
         yield gevent.spawn(self._count_cpu)
 
+    def until_over(self, over: Path) -> None:
+        """Wait for the end of the plan, or until somebody says that the load is over."""
+        while (now := time.monotonic() - self.began) < self.plan.seconds:
+            if over.exists():
+                self.ended = now
+                return
+            gevent.sleep(LOOK_S)
+
     def told(self) -> Told:
         """Return what became of everything."""
-        return self.notes.told(self.lags_ms, self.cpu, self.most_in_flight)
+        return self.notes.told(self.lags_ms, self.cpu, self.most_in_flight, self.ended)
 
     def _mine(self, kind: str) -> Iterator[int]:
         asks, questions = self.plan.asks, self.plan.questions
@@ -202,7 +214,7 @@ def begin(environment: Any, **_: object) -> None:
     environment.generator.began = time.monotonic()
 
 
-events.test_start.add_listener(begin)
+events.test_start.add_listener(begin)  # type: ignore[no-untyped-call]  # Locust's
 
 
 def _generator(environment: Any) -> Generator:
@@ -226,8 +238,8 @@ def main() -> None:
     gevent.sleep(max(0.0, generator.began - time.monotonic()))
     itself = list(generator.watch_itself())
     runner.start(user_count=4, spawn_rate=4)
-    end = generator.began + generator.plan.seconds + generator.plan.grace_s
-    gevent.sleep(max(0.0, generator.began + generator.plan.seconds - time.monotonic()))
+    generator.until_over(folder / OVER)
+    end = generator.began + generator.ended + generator.plan.grace_s
     while runner.user_count and time.monotonic() < end:
         gevent.sleep(BEAT_S)
     generator.pool.join(max(0.0, end - time.monotonic()))

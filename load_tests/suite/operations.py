@@ -1,13 +1,12 @@
 """Promotions and a rollback while the load goes on, by the commands that a user types."""
 
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
 from load_tests.suite.errors import SystemFailed
-from load_tests.suite.system import environ_at, iris, status
+from load_tests.suite.system import iris, status
 
 WATCH = "2s"
 REASON = "a load test"
@@ -38,13 +37,13 @@ def commands(versions: Sequence[int], serving: int, promotions: int) -> list[lis
     return [*promote, ["rollback", "--to", str(before), "--reason", REASON]]
 
 
-def plan(home: Path, promotions: int) -> list[list[str]]:
-    """Return the commands for what a home serves now.
+def plan(environ: Mapping[str, str], promotions: int) -> list[list[str]]:
+    """Return the commands for what serves now.
 
     Raises:
         SystemFailed: it has no two versions.
     """
-    found = status(environ_at(home))
+    found = status(environ)
     versions = found["registered"]["versions"]
     release = found["release"]
     if len(versions) < 2 or release is None or not str(release["version"]).isdecimal():
@@ -53,7 +52,10 @@ def plan(home: Path, promotions: int) -> list[list[str]]:
 
 
 def run(
-    home: Path, asked: Sequence[Sequence[str]], now: Callable[[], float], latest: float
+    environ: Mapping[str, str],
+    asked: Sequence[Sequence[str]],
+    now: Callable[[], float],
+    latest: float,
 ) -> list[Operation]:
     """Run the commands one after the other; those that would begin after `latest` are left."""
     done = []
@@ -63,7 +65,7 @@ def run(
             break
         failure = ""
         try:
-            iris(environ_at(home), *words)
+            iris(environ, *words)
         except SystemFailed as error:
             failure = str(error)
         done.append(Operation(words=" ".join(words[:3]), began=began, ended=now(), failure=failure))

@@ -8,6 +8,9 @@ import msgspec
 from load_tests.suite.checking import Expected
 from load_tests.suite.questions import Question
 
+OVER = "over"
+"""The file beside the plan that tells the generators to send no more."""
+
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """A run: everything is decided but the moment at which it begins."""
@@ -51,6 +54,8 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     cpu: list[float]
     """The share of a core that the process took, each second."""
     most_in_flight: int
+    ended: float
+    """When it sent no more: at the end of the plan, or when it was told that the load is over."""
 
 
 def write(plan: Plan, file: Path) -> None:
@@ -75,7 +80,9 @@ class Notes:
         self.releases: dict[tuple[str, str], int] = {}
         self.words: dict[str, int] = {}
 
-    def told(self, lags_ms: list[float], cpu: list[float], most_in_flight: int) -> Told:
+    def told(
+        self, lags_ms: list[float], cpu: list[float], most_in_flight: int, ended: float
+    ) -> Told:
         """Return all of it."""
         return Told(
             sent=self.sent.tobytes(),
@@ -87,4 +94,5 @@ class Notes:
             lags_ms=lags_ms,
             cpu=cpu,
             most_in_flight=most_in_flight,
+            ended=ended,
         )

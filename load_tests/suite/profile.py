@@ -99,6 +99,8 @@ def read(name: str) -> Profile:
         raise UsageError(f"{file.name}: [search] is missing")
     if profile.kind != "ramp" and not profile.phases:
         raise UsageError(f"{file.name}: [[phases]] are missing")
+    if profile.kind == "promote" and len(profile.phases) > 1:
+        raise UsageError(f"{file.name}: promotions go on in one phase, not in several")
     return profile
 
 

@@ -21,6 +21,8 @@ Spans = Sequence[tuple[float, float]]
 class Records:
     """A column each; a row is a request. Times are seconds from the start."""
 
+    seconds: float
+    """How long the load was."""
     due: NDArray[np.float64]
     sent: NDArray[np.float64]
     done: NDArray[np.float64]
@@ -74,8 +76,12 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def gather(plan: Plan, told: Sequence[Told]) -> Records:
-    """Put the columns of all generators together, in the order of the plan."""
+    """Put the columns of all generators together, in the order of the plan.
+
+    Where the load was over before the plan, what would have been due later is no part of it.
+    """
     count, of = len(plan.due), len(told)
+    ended = min((each.ended for each in told), default=plan.seconds)
     due = np.array(plan.due)
     sent, done = np.empty(count), np.empty(count)
     outcome, release = np.empty(count, np.int8), np.full(count, -1, np.int16)
@@ -91,13 +97,15 @@ def gather(plan: Plan, told: Sequence[Told]) -> Records:
         for text, times in each.words.items():
             words[text] = words.get(text, 0) + times
     never = done < 0
-    done[never] = np.maximum(plan.seconds + plan.grace_s, due[never])
+    done[never] = np.maximum(ended + plan.grace_s, due[never])
+    sent_on = due < ended
     return Records(
-        due=due,
-        sent=sent,
-        done=done,
-        outcome=outcome,
-        release=release,
+        seconds=ended,
+        due=due[sent_on],
+        sent=sent[sent_on],
+        done=done[sent_on],
+        outcome=outcome[sent_on],
+        release=release[sent_on],
         releases=list(releases),
         words=words,
         lags_ms=np.concatenate([np.array(each.lags_ms) for each in told]),

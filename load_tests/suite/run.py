@@ -1,9 +1,9 @@
 """A run, phase by phase: what is right, what is sent, what became of it, what that says."""
 
-import os
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,10 +29,10 @@ from load_tests.suite.search import Knee, State, Step
 
 LOOK_S = 1.0
 GRACE_S = 5.0
-OPERATION_S = 20.0
+OPERATION_S = 60.0
 """What a promotion under load may take."""
 PLAIN_S = 2.0
-"""How long the load goes on before the first of them."""
+"""How long the load goes on before the first of them, and after the last."""
 BUSIEST = 90
 """The percentile from where on a second is one of the busiest."""
 
@@ -56,7 +56,10 @@ class Taken(NamedTuple):
     records: Records
     looks: list[Look]
     generator: GeneratorFigures
-    void: list[str]
+    limited: list[str]
+    """Why the generators' side of it measured nothing."""
+    restarted: list[str]
+    """What of the service was started anew meanwhile."""
 
 
 class Suite:
@@ -73,6 +76,7 @@ class Suite:
         self._questions = questions(self._sure.pool, features)
         self._steps: list[StepTaken] = []
         self._operations: list[operations.Operation] = []
+        self._words: Counter[str] = Counter()
         say(f"what is right is known from {self._sure.by}")
 
     def run(self) -> Run:
@@ -117,7 +121,7 @@ class Suite:
     def _take(
         self, phases: Sequence[Phase], beside: Callable[[float], None] | None = None
     ) -> Taken:
-        """Put the phases on the service, and look at it meanwhile."""
+        """Put the phases on the service, and look at it; with `beside` it is over when that is."""
         plan = self.plan(phases)
         looks: list[Look] = []
         observer, over = Observer(self._host), threading.Event()
@@ -127,15 +131,16 @@ class Suite:
             while not over.wait(max(0.0, began + len(looks) * LOOK_S - time.monotonic())):
                 looks.append(observer.look(time.monotonic() - began))
 
-        def meanwhile(began: float) -> None:
+        def meanwhile(began: float) -> bool:
             watching.append(threading.Thread(target=watch, args=(began,), daemon=True))
             watching[0].start()
             if beside is not None:
                 beside(began)
+            return beside is not None
 
         wall, monotonic = time.time(), time.monotonic()
         try:
-            _, told = generators.run(plan, self._options.workers, self._options.folder, meanwhile)
+            told = generators.run(plan, self._options.workers, self._options.folder, meanwhile)
         finally:
             over.set()
             for thread in watching:
@@ -144,10 +149,9 @@ class Suite:
         found = records.gather(plan, told)
         generator = _generator(found, self._options.workers)
         reason = objectives.is_limited([generator.cpu_share], generator.lag_ms, self._limits)
-        why = [reason] if reason else []
-        return Taken(
-            found, looks, generator, [*why, *void.of_service(looks), *void.of_clocks(*passed)]
-        )
+        limited = [*([reason] if reason else []), *void.of_clocks(*passed)]
+        self._words.update(found.words)
+        return Taken(found, looks, generator, limited, void.of_service(looks))
 
     def _judged(  # noqa: PLR0913  each kind of profile adds its own
         self,
@@ -164,8 +168,11 @@ class Suite:
         found = records.figures(taken.records, spans, deadline)
         blocks = records.blocks(taken.records, spans, deadline)
         everywhere = records.figures(taken.records, _whole(phases), deadline)
-        # A wrong answer is one, also in a warm-up and in a step of the search.
-        wrong = everywhere.wrong + sum(step.figures.wrong for step in self._steps)
+        # A wrong answer is one, also in a warm-up and in a step of the search; in a ramp, what is
+        # judged is such a step.
+        wrong = sum(step.figures.wrong for step in self._steps)
+        if self._profile.kind != "ramp":
+            wrong += everywhere.wrong
         memory = [look.memory_mib for look in taken.looks if look.memory_mib is not None]
         measured = Measured(
             figures=msgspec.structs.replace(found, wrong=wrong),
@@ -181,12 +188,14 @@ class Suite:
             host=self._host.url,
             began=datetime.now(UTC).isoformat(timespec="seconds"),
             answers=self._sure.by,
-            verdict=objectives.verdict(self._wanted, measured, [*more_void, *taken.void]),
+            verdict=objectives.verdict(
+                self._wanted, measured, [*more_void, *taken.limited, *taken.restarted]
+            ),
             figures=measured.figures,
             phases=_by_phase(taken.records, phases, deadline),
             blocks=blocks,
             generator=taken.generator,
-            words=taken.records.words,
+            words=dict(self._words),
             seconds=records.seconds(taken.records),
             looks=taken.looks,
             steps=self._steps,
@@ -220,12 +229,11 @@ class Suite:
         return self._judged(self._take(phases), phases, words=words, more_void=more)
 
     def _promote(self) -> Run:
-        home = self._host.home
-        if home is None:
+        if self._host.home is None:
             raise UsageError(
                 "promotions need the home that serves: leave HOST out, or set IRIS_HOME to it"
             )
-        asked = operations.plan(home, self._options.promotions)
+        asked = operations.plan(self._host.environ, self._options.promotions)
         phases = self._profile.phases
         if self._options.seconds is None:
             seconds = OPERATION_S * len(asked)
@@ -234,12 +242,16 @@ class Suite:
 
         def operate(began: float) -> None:
             time.sleep(max(0.0, began + PLAIN_S - time.monotonic()))
-            done = operations.run(home, asked, lambda: time.monotonic() - began, latest)
-            self._operations.extend(done)
+            self._operations = operations.run(
+                self._host.environ, asked, lambda: time.monotonic() - began, latest
+            )
+            time.sleep(PLAIN_S)
 
         taken = self._take(phases, operate)
         in_time = [done for done in self._operations if not done.failure and done.ended < latest]
-        return self._judged(taken, phases, done=(len(in_time), len(asked)))
+        (phase,) = phases
+        lasted = [msgspec.structs.replace(phase, seconds=taken.records.seconds)]
+        return self._judged(taken, lasted, done=(len(in_time), len(asked)))
 
     def _search(self) -> tuple[Knee, Taken]:
         """Look for the knee; return it with what the highest step that held came to."""
@@ -263,30 +275,20 @@ class Suite:
         return knee, by_rate.get(knee.rate) or by_rate[steps[-1].rate]
 
     def _state(self, taken: Taken) -> State:
-        if taken.void:
+        if taken.limited:
             return State.LIMITED
         found = records.figures(taken.records, [(0, self._step_s())], self._profile.deadline_ms)
-        return State.HELD if objectives.holds(self._wanted_below_knee, found) else State.BROKEN
+        held = objectives.holds(self._wanted_below_knee, found) and not taken.restarted
+        return State.HELD if held else State.BROKEN
 
     def _step_s(self) -> float:
         assert self._profile.search is not None
         return self._profile.search.seconds
 
     def _knee_in_words(self, knee: Knee, best: Taken) -> str:
-        if not knee.limited:
-            return f"the knee: {knee.rate:,.0f}/s"
-        workers = self._options.workers
         busiest = [look.busiest for look in best.looks if look.busiest]
         share = float(np.median(busiest)) if busiest else None
-        more = search.more_workers(knee.rate, workers, share)
-        each = f"a worker sends some {knee.rate / workers:,.0f}/s"
-        if more is None:
-            return f"the knee: at least {knee.rate:,.0f}/s, limited by the generator; {each}"
-        return (
-            f"the knee: at least {knee.rate:,.0f}/s, limited by the generator; {each}, and the "
-            f"busiest process of the service took {share:.0%} of a core, so it would need {more} "
-            "more, on cores of their own"
-        )
+        return search.in_words(knee, self._options.workers, share)
 
 
 def known_answers(host: Host, files: Sequence[Path]) -> Sure:
@@ -319,8 +321,7 @@ def growth(values: Sequence[float]) -> float | None:
 
 def _released(home: Path | None) -> list[Path]:
     """Return the model files in the store of a home."""
-    store = os.environ.get("IRIS_STORE") or (home / "store" if home else "")
-    return sorted(Path(store).glob("models/**/*.onnx")) if store else []
+    return sorted((home / "store").glob("models/**/*.onnx")) if home else []
 
 
 def _generator(found: Records, workers: int) -> GeneratorFigures:

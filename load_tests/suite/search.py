@@ -73,6 +73,23 @@ def more_workers(rate: float, workers: int, busiest_share: float | None) -> int 
     return max(1, math.ceil(reachable / (rate / workers)) - workers)
 
 
+def in_words(knee: Knee, workers: int, busiest_share: float | None) -> str:
+    """Return what the search found, and what it would take to find more; see `more_workers`."""
+    if not knee.limited:
+        return f"the knee: {knee.rate:,.0f}/s"
+    least = (
+        f"the knee: at least {knee.rate:,.0f}/s, limited by the generator; "
+        f"a worker sends some {knee.rate / workers:,.0f}/s"
+    )
+    more = more_workers(knee.rate, workers, busiest_share)
+    if more is None:
+        return least
+    return (
+        f"{least}, and the busiest process of the service took {busiest_share:.0%} of a core, "
+        f"so it would need {more} more, on cores of their own"
+    )
+
+
 def _bounds(steps: Sequence[Step]) -> tuple[float, float | None]:
     """Return the highest load that held below the lowest that did not, and that one."""
     lowest = min((step.rate for step in steps if step.state is not State.HELD), default=None)

@@ -6,7 +6,6 @@ user types.
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 import time
@@ -52,7 +51,7 @@ def started(home: Path, variables: Mapping[str, str], versions: int) -> Iterator
         supervisor = hosts.supervised(url, home)
         if supervisor is None:
             raise SystemFailed(f"the supervisor of {home} says nothing of {url}")
-        yield Host(url, gateways=(url,), pid=supervisor[0], home=home)
+        yield Host(url, gateways=(url,), pid=supervisor[0], home=home, environ=environ)
 
 
 def iris(environ: Mapping[str, str], *words: str) -> str:
@@ -81,14 +80,15 @@ def iris(environ: Mapping[str, str], *words: str) -> str:
 
 
 def status(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Return what `iris status` says."""
+    """Return what `iris status` says.
+
+    Raises:
+        SystemFailed: it says nothing, or that MLflow does not answer.
+    """
     found: dict[str, Any] = json.loads(iris(environ, "status", "--json"))
+    if found["registered"] is None:
+        raise SystemFailed("MLflow does not answer; check MLFLOW_TRACKING_URI")
     return found
-
-
-def environ_at(home: Path) -> dict[str, str]:
-    """Return the environment of commands that work on a home."""
-    return {**os.environ, "IRIS_HOME": str(home)}
 
 
 def _release(home: Path, environ: Mapping[str, str], versions: int) -> None:

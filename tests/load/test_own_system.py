@@ -37,7 +37,7 @@ def test_no_request_is_lost_while_releases_come_and_go(folder: Path) -> None:
         PROFILE="promote",
         PROMOTIONS=1,
         RATE=50,
-        FOR="45s",
+        FOR="200s",
         OBJECTIVES=folder / "own.toml",
     ).end()
     assert ended.code == 0, ended.said

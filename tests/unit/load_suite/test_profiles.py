@@ -36,6 +36,11 @@ def test_a_spike_is_ten_times_the_load_at_once() -> None:
         ("title = 'x'\nkind = 'ramp'", "search"),
         ("title = 'x'\n[mix]\nsingle = 0.9", "1.1"),
         ("title = 'x'\nrates = 3", "rates"),
+        (
+            "title = 'x'\nkind = 'promote'\n"
+            + "[[phases]]\nname = 'a'\nrate = 1\nseconds = 1\n" * 2,
+            "one phase",
+        ),
         ("title = 'x'\n[[phases]]\nname = 'a'\nrate = 0\nseconds = 1", "rate"),
         ("title =", "odd.toml"),
     ],

@@ -67,7 +67,7 @@ def test_generators_share_the_requests_and_lose_none(due: list[float], workers: 
         for at, when in enumerate(mine):
             notes.sent[at], notes.done[at], notes.outcome[at] = when, when + 0.5, Outcome.RIGHT
             notes.release[at] = 0
-        told.append(notes.told([0.0], [0.1], 1))
+        told.append(notes.told([0.0], [0.1], 1, 10))
     run = gather(plan(due), told)
     assert [float(took) for took in run.latency_ms] == pytest.approx([500] * len(due))
     named = [run.releases[release][0] for release in run.release]
@@ -95,3 +95,12 @@ def test_stretches_have_figures_of_their_own() -> None:
     found = [block.p50_ms for block in blocks(run, WHOLE, 1000)]
     assert len(found) == 10
     assert found == sorted(found)
+
+
+def test_what_would_have_been_due_after_the_end_is_no_part_of_the_run() -> None:
+    """A load that is over before its plan was not late with the rest."""
+    notes = Notes(3, Outcome.UNSENT)
+    notes.sent[0], notes.done[0], notes.outcome[0] = 1.0, 1.5, Outcome.RIGHT
+    run = gather(plan([1.0, 2.0, 8.0]), [notes.told([0.0], [0.1], 1, 5.0)])
+    assert (run.seconds, len(run.due)) == (5.0, 2)
+    assert float(run.latency_ms[1]) == pytest.approx(8000)  # due at 2, given up at 10

@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from load_tests.suite.profile import Search
-from load_tests.suite.search import Knee, State, Step, knee, more_workers, next_rate
+from load_tests.suite.search import Knee, State, Step, in_words, knee, more_workers, next_rate
 
 SEARCH = Search(first=100, seconds=1, precision=0.1, most=100_000)
 
@@ -61,3 +61,13 @@ def test_more_workers_are_counted_by_the_busiest_process() -> None:
     assert more_workers(2000, 2, 0.2) == 8
     assert more_workers(2000, 1, 1.2) == 1
     assert more_workers(2000, 1, None) is None
+
+
+def test_a_limit_of_the_generator_is_said_with_what_would_lift_it() -> None:
+    """A knee that was found is one number; else it is a bound, and the way to a better one."""
+    assert in_words(Knee(1234, limited=False), 1, 0.5) == "the knee: 1,234/s"
+    said = in_words(Knee(4000, limited=True), 2, 0.4)
+    assert said.startswith("the knee: at least 4,000/s, limited by the generator")
+    assert "a worker sends some 2,000/s" in said
+    assert "3 more" in said
+    assert "more" not in in_words(Knee(4000, limited=True), 2, None)

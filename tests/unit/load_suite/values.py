@@ -66,7 +66,7 @@ def run_of(
     for at, (when, took, outcome) in enumerate(zip(due, latency_s, outcomes, strict=True)):
         if took is not None:
             notes.sent[at], notes.done[at], notes.outcome[at] = when, when + took, outcome
-    return gather(plan(due, seconds), [notes.told([0.0], [0.1], 1)])
+    return gather(plan(due, seconds), [notes.told([0.0], [0.1], 1, seconds)])
 
 
 def plan(due: list[float], seconds: float = 10) -> Plan:
