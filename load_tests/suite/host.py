@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import ipaddress
 import json
+import os
 import re
 import time
 from collections.abc import Mapping
@@ -160,6 +161,9 @@ class Observer:
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self.cpu_s = 0.0
+        """The CPU time of all processes of the service since the first look."""
+        self._looked = False
         self._cpu: dict[int, tuple[float, float]] = {}
 
     def look(self, at: float) -> Look:
@@ -212,11 +216,27 @@ class Observer:
                 times = process.cpu_times()
                 seen[process.pid] = now, times.user + times.system
         for pid, (when, cpu) in seen.items():
-            before, spent = self._cpu.get(pid, (now, cpu))
+            # Who came since the last look has spent all of its time since then.
+            before, spent = self._cpu.get(pid, (when, 0.0 if self._looked else cpu))
+            self.cpu_s += cpu - spent
             if when > before:
                 shares.append((cpu - spent) / (when - before))
-        self._cpu = seen
+        self._cpu, self._looked = seen, True
         return memory / _MIB, max(shares)
+
+
+def busy_s() -> float:
+    """Return the CPU time that everything on this machine has taken."""
+    times = psutil.cpu_times()
+    idle = times.idle + getattr(times, "iowait", 0.0)
+    # Linux counts a guest's time as user time, too.
+    return float(sum(times) - idle - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0))
+
+
+def own_s() -> float:
+    """Return the CPU time of this process, and of its children that have ended."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def _sum(pattern: re.Pattern[str], text: str | None) -> float | None:

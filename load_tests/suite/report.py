@@ -23,6 +23,8 @@ class GeneratorFigures(msgspec.Struct, frozen=True, kw_only=True):
     """The p99 of how late a timer rang in them."""
     most_in_flight: int
     """The most requests that one of them had under way."""
+    others_cpu: float | None
+    """Cores that neither they nor the service used, but something else on this machine did."""
 
 
 class StepTaken(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,11 +128,16 @@ def _phases(phases: dict[str, Figures]) -> str:
     return table(head, rows)
 
 
+NOISE = 0.1
+
+
 def _generator(found: GeneratorFigures) -> str:
+    noise = found.others_cpu or 0.0
+    also = f"\nNOISE: something else took {noise:.1f} cores" if noise > NOISE else ""
     return (
         f"generator: {found.workers} worker(s), {found.cpu_share:.0%} of a core in the busiest "
         f"seconds, late by {found.lag_ms:.1f} ms (p99), at most {found.most_in_flight} under way "
-        "at a time in one"
+        f"at a time in one{also}"
     )
 
 

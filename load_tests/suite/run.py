@@ -16,7 +16,7 @@ from load_tests.suite import answers, generators, objectives, operations, record
 from load_tests.suite import profile as profiles
 from load_tests.suite.answers import Sure
 from load_tests.suite.errors import UsageError
-from load_tests.suite.host import Host, Look, Observer, described
+from load_tests.suite.host import Host, Look, Observer, busy_s, described, own_s
 from load_tests.suite.objectives import Measured
 from load_tests.suite.plan import Plan
 from load_tests.suite.profile import Phase, Profile
@@ -130,6 +130,7 @@ class Suite:
         def watch(began: float) -> None:
             while not over.wait(max(0.0, began + len(looks) * LOOK_S - time.monotonic())):
                 looks.append(observer.look(time.monotonic() - began))
+            looks.append(observer.look(time.monotonic() - began))
 
         def meanwhile(began: float) -> bool:
             watching.append(threading.Thread(target=watch, args=(began,), daemon=True))
@@ -139,6 +140,8 @@ class Suite:
             return beside is not None
 
         wall, monotonic = time.time(), time.monotonic()
+        looks.append(observer.look(0.0))
+        busy = busy_s() - own_s()
         try:
             told = generators.run(plan, self._options.workers, self._options.folder, meanwhile)
         finally:
@@ -146,8 +149,10 @@ class Suite:
             for thread in watching:
                 thread.join()
         passed = time.monotonic() - monotonic, time.time() - wall
+        others = busy_s() - own_s() - busy - observer.cpu_s
         found = records.gather(plan, told)
-        generator = _generator(found, self._options.workers)
+        others_cpu = None if self._host.pid is None else max(0.0, others / passed[0])
+        generator = _generator(found, self._options.workers, others_cpu)
         reason = objectives.is_limited([generator.cpu_share], generator.lag_ms, self._limits)
         limited = [*([reason] if reason else []), *void.of_clocks(*passed)]
         self._words.update(found.words)
@@ -324,13 +329,14 @@ def _released(home: Path | None) -> list[Path]:
     return sorted((home / "store").glob("models/**/*.onnx")) if home else []
 
 
-def _generator(found: Records, workers: int) -> GeneratorFigures:
+def _generator(found: Records, workers: int, others_cpu: float | None) -> GeneratorFigures:
     busiest = [_percentile(shares, BUSIEST) for shares in found.cpu]
     return GeneratorFigures(
         workers=workers,
         cpu_share=max(busiest, default=0.0),
         lag_ms=_percentile(found.lags_ms.tolist(), 99),
         most_in_flight=found.most_in_flight,
+        others_cpu=others_cpu,
     )
 
 
