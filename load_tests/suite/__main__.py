@@ -1,6 +1,7 @@
 """`make load`, which is `python -m load_tests.suite`: from the settings to the verdict."""
 
 import contextlib
+import fcntl
 import os
 import re
 import signal
@@ -122,7 +123,8 @@ def _main(*, name: str, before: str | None, out: str | None, ui: bool, **given: 
         knee=given["knee"],
         promotions=given["promotions"],
     )
-    with _host(profile, given["url"], given["confirm"], given["gateways"], given["key"]) as host:
+    asked = (given["url"], given["confirm"], given["gateways"], given["key"])
+    with _alone(), _host(profile, *asked) as host:
         suite = Suite(profile, host, options)
         if ui:
             return _web_page(suite, profile, options)
@@ -153,6 +155,22 @@ def _earlier(file: str) -> list[dict[str, float]]:
         return msgspec.json.decode(Path(file).read_bytes(), type=Earlier).blocks
     except (OSError, msgspec.MsgspecError) as error:
         raise UsageError(f"BASELINE={file} is no run: {error}") from error
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Hold the folder: two loads at once would measure each other.
+
+    Raises:
+        UsageError: another holds it.
+    """
+    with (FOLDER / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            held = f"another load test is at work in {FOLDER.absolute()}; wait for its end"
+            raise UsageError(held) from None
+        yield
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import html
 import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,16 @@ from load_tests.suite.report import Run, text
 
 NOT_MEASURED = "not measured"
 _COLOURS = {"held": "#2a7", "broken": "#c33"}
+_TITLES = (
+    "requests/s",
+    "latency from when a request was due, ms",
+    "not answered as they should be, requests/s",
+    "answers/s by release",
+    "instances that are ready, and what waits in the gateways",
+    "memory of all processes of the service, MiB",
+)
+_Lines = tuple[Sequence[float], dict[str, Sequence[float | None]]]
+
 _STYLE = """body{font:15px/1.5 sans-serif;margin:2em auto;max-width:70em;padding:0 1em}
 table{border-collapse:collapse}td,th{padding:.2em 1em .2em 0;text-align:left}
 pre{overflow:auto;background:#8881;padding:1em}svg{max-width:100%;height:auto}"""
@@ -29,6 +40,22 @@ def write(run: Run, file: Path) -> None:
     )
 
 
+def _lines(run: Run) -> list[_Lines]:
+    """Return for each plot the moments, and what is drawn over them."""
+    seconds, looks = run.seconds, run.looks
+    at = [float(second.at) for second in seconds]
+    looked = [look.at for look in looks]
+    names = sorted({name for second in seconds for name in second.releases})
+    return [
+        (at, {"due": [s.due for s in seconds], "good": [s.good for s in seconds]}),
+        (at, {name: [getattr(s, f"{name}_ms") for s in seconds] for name in ("p50", "p95", "p99")}),
+        (at, {name: [getattr(s, name) for s in seconds] for name in ("failed", "shed", "wrong")}),
+        (at, {f"version {name}": [s.releases.get(name, 0) for s in seconds] for name in names}),
+        (looked, {name: [getattr(k, name) for k in looks] for name in ("instances", "queue")}),
+        (looked, {"memory": [look.memory_mib for look in looks]}),
+    ]
+
+
 def _row(judged: Judged) -> str:
     colour = _COLOURS.get(judged.state, "#b80")
     cells = "".join(
@@ -43,47 +70,16 @@ def _plots(run: Run) -> str:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 16), layout="constrained")
-    axes = figure.subplots(6, 1, sharex=True)
-    at = [second.at for second in run.seconds]
-    looked = [look.at for look in run.looks]
-
-    def draw(place: int, title: str, lines: dict[str, Sequence[float | None]]) -> None:
-        """Draw lines over the requests' seconds, or over the looks where there are as many."""
-        axis = axes[place]
+    axes = figure.subplots(len(_TITLES), 1, sharex=True)
+    for axis, title, (at, lines) in zip(axes, _TITLES, _lines(run), strict=True):
         known = {name: y for name, y in lines.items() if any(v is not None for v in y)}
         unknown = "".join(f"; {name}: {NOT_MEASURED}" for name in lines if name not in known)
         axis.set_title(f"{title}{unknown}", loc="left", fontsize=10)
         for name, y in known.items():
-            points = [v if v is not None else float("nan") for v in y]
-            axis.plot(at if y is lines[name] and len(y) == len(at) else looked, points, label=name)
+            axis.plot(at, [v if v is not None else math.nan for v in y], label=name)
         if known:
-            axis.legend(fontsize=8, loc="upper right")
+            axis.legend(fontsize=8, loc="lower right")
             axis.set_ylim(bottom=0)
-
-    seconds, looks = run.seconds, run.looks
-    draw(0, "requests/s", {"due": [s.due for s in seconds], "good": [s.good for s in seconds]})
-    draw(1, "latency from when a request was due, ms", {
-        "p50": [s.p50_ms for s in seconds],
-        "p95": [s.p95_ms for s in seconds],
-        "p99": [s.p99_ms for s in seconds],
-    })  # fmt: skip
-    draw(2, "not answered, requests/s", {
-        "failed": [s.failed for s in seconds],
-        "shed": [s.shed for s in seconds],
-        "wrong": [s.wrong for s in seconds],
-    })  # fmt: skip
-    names = sorted({name for s in seconds for name in s.releases})
-    by_release: dict[str, Sequence[float | None]] = {
-        f"version {name}": [s.releases.get(name, 0) for s in seconds] for name in names
-    }
-    draw(3, "answers/s by release", by_release)
-    draw(4, "instances that are ready, and what waits in the gateways", {
-        "instances": [look.instances for look in looks],
-        "queue": [look.queue for look in looks],
-    })  # fmt: skip
-    draw(5, "memory of all processes of the service, MiB", {
-        "memory": [look.memory_mib for look in looks]
-    })  # fmt: skip
     axes[-1].set_xlabel("seconds")
     for operation in run.operations:
         for axis in axes:

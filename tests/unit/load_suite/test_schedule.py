@@ -1,4 +1,4 @@
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from load_tests.suite.profile import Mix, Phase
@@ -8,7 +8,7 @@ PHASES = st.lists(
     st.builds(
         Phase,
         name=st.just("phase"),
-        rate=st.floats(1, 500),
+        rate=st.floats(1, 200),
         seconds=st.floats(0.5, 5),
         counted=st.booleans(),
     ),
@@ -17,6 +17,7 @@ PHASES = st.lists(
 )
 
 
+@settings(max_examples=30)
 @given(PHASES)
 def test_requests_are_due_in_order_and_within_the_phases(phases: list[Phase]) -> None:
     """A schedule is a list in time, whatever its rates."""
@@ -25,6 +26,7 @@ def test_requests_are_due_in_order_and_within_the_phases(phases: list[Phase]) ->
     assert all(0 <= moment < sum(phase.seconds for phase in phases) for moment in due)
 
 
+@settings(max_examples=30)
 @given(PHASES)
 def test_equal_profiles_give_equal_schedules(phases: list[Phase]) -> None:
     """Two runs of a profile can be compared, since they send the same at the same moments."""

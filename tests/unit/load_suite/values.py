@@ -7,8 +7,10 @@ import msgspec
 
 from load_tests.suite.checking import Expected, Outcome
 from load_tests.suite.host import Look
+from load_tests.suite.objectives import Measured, Objectives, verdict
 from load_tests.suite.plan import Notes, Plan
 from load_tests.suite.records import Figures, Records, gather
+from load_tests.suite.report import GeneratorFigures, Run
 
 DIGEST = "d" * 64
 EXPECTED = Expected(
@@ -83,4 +85,33 @@ def plan(due: list[float], seconds: float = 10) -> Plan:
         due=due,
         asks=[0] * len(due),
         expected={},
+    )
+
+
+def run(**changes: Any) -> Run:
+    """Return a whole run that held, but for what is named."""
+    found = figures()
+    return msgspec.structs.replace(
+        Run(
+            profile="smoke",
+            title="a little of everything",
+            host="http://127.0.0.1:8080",
+            began="2026-11-24T22:00:00+00:00",
+            answers="1 model file(s)",
+            verdict=verdict(Objectives(p99_ms=100), Measured(figures=found), []),
+            figures=found,
+            phases={"smoke": found},
+            blocks=[found],
+            generator=GeneratorFigures(
+                workers=1, cpu_share=0.5, lag_ms=2, most_in_flight=7, others_cpu=0.0
+            ),
+            words={},
+            seconds=[],
+            looks=[look(0), look(1)],
+            steps=[],
+            knee="",
+            operations=[],
+            changes=[],
+        ),
+        **changes,
     )
