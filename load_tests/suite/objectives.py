@@ -42,13 +42,15 @@ class Objectives(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """At least, in requests a second, where the knee is looked for."""
 
 
-class GeneratorLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Beyond these a generator has measured itself, and the run is void."""
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Beyond these a run has measured something else than the service."""
 
     cpu_share: Bound
     """Of a core, in the busiest seconds (the highest tenth of them begins here)."""
     lag_ms: Bound
     """The p99 of how late a timer rings in it."""
+    others_cpu: Bound
+    """Cores that something else takes on the service's machine: what breaks then says little."""
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,18 +84,22 @@ class Verdict(msgspec.Struct, frozen=True):
     """Why the run says nothing of the service, where it doesn't."""
 
 
+_UNDECIDED: dict[State, str] = {
+    "not judged": "not judged: no model file tells what is right",
+    "too few samples": "void: too few samples",
+}
 _MOST = ("error_share", "shed_share")
 
 
-def read(file: Path, profile: str) -> tuple[Objectives, GeneratorLimits]:
-    """Return the objectives of a profile, and the limits of the generators.
+def read(file: Path, profile: str) -> tuple[Objectives, Limits]:
+    """Return the objectives of a profile, and the limits of all.
 
     Raises:
         UsageError: the file is not there, says what can't be, or nothing of the profile.
     """
     try:
         tables = msgspec.toml.decode(file.read_bytes(), type=dict[str, dict[str, float]])
-        limits = msgspec.convert(tables.pop("generator"), GeneratorLimits)
+        limits = msgspec.convert(tables.pop("limits"), Limits)
         found = msgspec.convert(tables, dict[str, Objectives])
     except (OSError, msgspec.MsgspecError, KeyError) as error:
         raise UsageError(f"{file}: {error}") from error
@@ -102,7 +108,7 @@ def read(file: Path, profile: str) -> tuple[Objectives, GeneratorLimits]:
     return found[profile], limits
 
 
-def is_limited(cpu: Sequence[float], lag_p99_ms: float, limits: GeneratorLimits) -> str:
+def is_limited(cpu: Sequence[float], lag_p99_ms: float, limits: Limits) -> str:
     """Return why a generator was the limit; nothing where it wasn't.
 
     Args:
@@ -117,8 +123,19 @@ def is_limited(cpu: Sequence[float], lag_p99_ms: float, limits: GeneratorLimits)
     return ""
 
 
-def verdict(wanted: Objectives, found: Measured, void: Sequence[str]) -> Verdict:
-    """Judge a run. A wrong answer breaks it, whatever else; then what makes it void counts."""
+def noise(others_cpu: float | None, limits: Limits) -> str:
+    """Return that something else took the machine; nothing where it didn't, or nobody knows."""
+    if others_cpu is None or others_cpu < limits.others_cpu:
+        return ""
+    return f"something else on this machine took {others_cpu:.1f} cores"
+
+
+def verdict(wanted: Objectives, found: Measured, void: Sequence[str], noise: str = "") -> Verdict:
+    """Judge a run.
+
+    A wrong answer breaks it, whatever else; then what makes it void counts. Under noise a run can
+    hold, but not break: without it, it might have held.
+    """
     judged = [_correctness(found.figures), *_bounds(wanted, found)]
     states = {each.state for each in judged}
     if found.figures.wrong:
@@ -127,11 +144,13 @@ def verdict(wanted: Objectives, found: Measured, void: Sequence[str]) -> Verdict
         return Verdict(VOID, f"void: {void[0]}", judged, list(void))
     if "broken" in states:
         names = ", ".join(each.objective for each in judged if each.state == "broken")
+        if noise:
+            why = f"{noise}, and {names} did not hold"
+            return Verdict(VOID, f"void: {why}", judged, [why])
         return Verdict(BROKEN, f"broken: {names}", judged, [])
-    if "not judged" in states:
-        return Verdict(VOID, "not judged: no model file tells what is right", judged, [])
-    if "too few samples" in states:
-        return Verdict(VOID, "void: too few samples", judged, [])
+    for state, words in _UNDECIDED.items():
+        if state in states:
+            return Verdict(VOID, words, judged, [])
     unknown = [each.objective for each in judged if each.state == "not measured"]
     but = f", but for what was not measured: {', '.join(unknown)}" if unknown else ""
     return Verdict(HELD, f"held{but}", judged, [])

@@ -31,6 +31,8 @@ LOOK_S = 1.0
 GRACE_S = 5.0
 OPERATION_S = 60.0
 """What a promotion under load may take."""
+NO_OVERLOAD = 0.95
+"""Where so much of what is offered is served well, it was not too much."""
 PLAIN_S = 2.0
 """How long the load goes on before the first of them, and after the last."""
 BUSIEST = 90
@@ -194,7 +196,10 @@ class Suite:
             began=datetime.now(UTC).isoformat(timespec="seconds"),
             answers=self._sure.by,
             verdict=objectives.verdict(
-                self._wanted, measured, [*more_void, *taken.limited, *taken.restarted]
+                self._wanted,
+                measured,
+                [*more_void, *taken.limited, *taken.restarted],
+                objectives.noise(taken.generator.others_cpu, self._limits),
             ),
             figures=measured.figures,
             phases=_by_phase(taken.records, phases, deadline),
@@ -213,9 +218,10 @@ class Suite:
         knee, best = self._search()
         words = self._knee_in_words(knee, best)
         step = [Phase("the highest step that held", max(knee.rate, 1.0), self._step_s())]
-        # That the generator was the limit at the end of the search is a result; in the step that
-        # counts it would be none.
-        more = [] if knee.rate or not knee.limited else ["not even the first step could be sent"]
+        steps = [Step(taken.rate, State(taken.state)) for taken in self._steps]
+        # That the generator was the limit above what is wanted is a result; below it there is none.
+        undecided = search.is_undecided(steps, self._wanted.knee or 0.0)
+        more = ["the generator was the limit below the knee that is wanted"] if undecided else []
         return self._judged(best, step, knee=knee.rate, words=words, more_void=more)
 
     def _overload(self) -> Run:
@@ -231,7 +237,11 @@ class Suite:
             msgspec.structs.replace(phase, rate=phase.rate * max(rate, 1.0))
             for phase in self._profile.phases
         ]
-        return self._judged(self._take(phases), phases, words=words, more_void=more)
+        taken = self._take(phases)
+        found = records.figures(taken.records, counted(phases), self._profile.deadline_ms)
+        if found.goodput_share > NO_OVERLOAD:
+            more.append(f"{found.rate:,.0f}/s is no overload: the knee is higher than was found")
+        return self._judged(taken, phases, words=words, more_void=more)
 
     def _promote(self) -> Run:
         if self._host.home is None:

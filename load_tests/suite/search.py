@@ -58,6 +58,16 @@ def knee(steps: Sequence[Step]) -> Knee:
     return Knee(highest, limited=lowest is None or State.LIMITED in beyond)
 
 
+def is_undecided(steps: Sequence[Step], wanted: float) -> bool:
+    """Whether the generator gave out before it was clear that the knee is as high as wanted.
+
+    It is clear that it is not where a load that is no higher did not hold.
+    """
+    found = knee(steps)
+    broken = min((s.rate for s in steps if s.state is State.BROKEN), default=math.inf)
+    return found.limited and (found.rate < wanted or not found.rate) and broken > wanted
+
+
 def more_workers(rate: float, workers: int, busiest_share: float | None) -> int | None:
     """Return how many more generators it would take to reach the knee; None: nobody knows.
 

@@ -12,9 +12,10 @@ STOP_S = 30
 
 # What any machine holds, however busy it is with other tests: what breaks is broken on purpose.
 LAX = """
-[generator]
+[limits]
 cpu_share = 2
 lag_ms = 5000
+others_cpu = 1000
 
 [ramp]
 

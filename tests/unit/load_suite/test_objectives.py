@@ -7,12 +7,13 @@ from load_tests.suite.objectives import (
     FILE,
     HELD,
     VOID,
-    GeneratorLimits,
+    Limits,
     Measured,
     Objectives,
     Verdict,
     holds,
     is_limited,
+    noise,
     read,
     verdict,
 )
@@ -57,6 +58,19 @@ def test_a_void_run_neither_holds_nor_breaks() -> None:
     assert judged(void=[why]).exit_code == VOID
     assert judged(void=[why], p99_ms=5000).exit_code == VOID
     assert why in judged(void=[why]).words
+
+
+def test_under_noise_a_run_can_hold_but_not_break() -> None:
+    """What holds with half of the machine holds; what doesn't might have, with all of it."""
+    limits = Limits(cpu_share=0.9, lag_ms=25, others_cpu=0.5)
+    said = noise(1.25, limits)
+    assert "1.2 cores" in said
+    assert noise(0.4, limits) == noise(None, limits) == ""
+    slow, wrong = Measured(figures=figures(p99_ms=101)), Measured(figures=figures(wrong=1))
+    assert verdict(WANTED, slow, [], said).exit_code == VOID
+    assert "p99_ms did not hold" in verdict(WANTED, slow, [], said).words
+    assert verdict(WANTED, wrong, [], said).exit_code == BROKEN
+    assert verdict(WANTED, Measured(figures=figures()), [], said).exit_code == HELD
 
 
 @pytest.mark.parametrize("unknown", [{"unjudged": 1}, {"judged": 0}])
@@ -117,7 +131,7 @@ def test_a_step_holds_without_ten_samples_beyond_its_percentile() -> None:
 
 def test_a_busy_or_late_generator_is_the_limit() -> None:
     """Its own use of a core, or how late its timers ring, tell."""
-    limits = GeneratorLimits(cpu_share=0.9, lag_ms=25)
+    limits = Limits(cpu_share=0.9, lag_ms=25, others_cpu=0.5)
     assert is_limited([0.5, 0.89], 24, limits) == ""
     assert "90%" in is_limited([0.5, 0.9], 1, limits)
     assert "25 ms" in is_limited([0.5], 25, limits)

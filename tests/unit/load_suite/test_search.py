@@ -2,7 +2,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from load_tests.suite.profile import Search
-from load_tests.suite.search import Knee, State, Step, in_words, knee, more_workers, next_rate
+from load_tests.suite.search import (
+    Knee,
+    State,
+    Step,
+    in_words,
+    is_undecided,
+    knee,
+    more_workers,
+    next_rate,
+)
 
 SEARCH = Search(first=100, seconds=1, precision=0.1, most=100_000)
 
@@ -71,3 +80,14 @@ def test_a_limit_of_the_generator_is_said_with_what_would_lift_it() -> None:
     assert "a worker sends some 2,000/s" in said
     assert "3 more" in said
     assert "more" not in in_words(Knee(4000, limited=True), 2, None)
+
+
+def test_a_generator_that_gives_out_below_what_is_wanted_decides_nothing() -> None:
+    """It holds where what could be sent is enough; it is broken where as much did not hold."""
+    held, limited = Step(400, State.HELD), Step(800, State.LIMITED)
+    assert is_undecided([held, limited], wanted=500)
+    assert not is_undecided([held, limited], wanted=400)
+    assert not is_undecided([held, Step(500, State.BROKEN), Step(450, State.LIMITED)], wanted=500)
+    assert is_undecided([held, Step(900, State.BROKEN), Step(450, State.LIMITED)], wanted=500)
+    assert is_undecided([limited], wanted=0)
+    assert not is_undecided([held, Step(500, State.BROKEN)], wanted=600)
