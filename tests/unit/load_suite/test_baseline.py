@@ -1,6 +1,6 @@
 import random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from load_tests.suite.baseline import WORSE_WHEN_HIGHER, compare
@@ -22,6 +22,7 @@ def states(before: list[dict[str, float]], now: list[dict[str, float]]) -> dict[
     return {change.figure: change.state for change in compare(before, now)}
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1000))
 def test_a_run_is_no_worse_than_itself(seed: int) -> None:
     """Not one figure of it."""

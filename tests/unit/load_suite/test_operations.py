@@ -1,11 +1,12 @@
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from load_tests.suite.operations import commands
 
 
+@settings(deadline=None)
 @given(st.sampled_from([1, 2]), st.integers(1, 9))
 def test_each_promotion_brings_another_version_and_a_rollback_the_one_before(
     serving: int, promotions: int

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from load_tests.suite.checking import Outcome
@@ -54,6 +54,7 @@ def test_only_what_was_due_in_the_spans_counts() -> None:
     assert figures(run, [(2, 10)], 1000).p99_ms == pytest.approx(100)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 9.99), max_size=60), st.integers(1, 5))
 def test_generators_share_the_requests_and_lose_none(due: list[float], workers: int) -> None:
     """What each of them says goes to the requests that were its own."""
@@ -75,6 +76,7 @@ def test_generators_share_the_requests_and_lose_none(due: list[float], workers: 
     assert sum(second.due for second in seconds(run)) == len(due)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 5), st.floats(0.5, 9)), min_size=1, max_size=4))
 def test_stretches_cover_the_spans_and_nothing_else(parts: list[tuple[float, float]]) -> None:
     """However a run is cut, no second is lost or counted twice."""

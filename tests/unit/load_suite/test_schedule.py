@@ -17,7 +17,7 @@ PHASES = st.lists(
 )
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(PHASES)
 def test_requests_are_due_in_order_and_within_the_phases(phases: list[Phase]) -> None:
     """A schedule is a list in time, whatever its rates."""
@@ -26,7 +26,7 @@ def test_requests_are_due_in_order_and_within_the_phases(phases: list[Phase]) ->
     assert all(0 <= moment < sum(phase.seconds for phase in phases) for moment in due)
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(PHASES)
 def test_equal_profiles_give_equal_schedules(phases: list[Phase]) -> None:
     """Two runs of a profile can be compared, since they send the same at the same moments."""

@@ -1,4 +1,4 @@
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from load_tests.suite.profile import Search
@@ -26,6 +26,7 @@ def searched(service: float, generator: float = float("inf")) -> list[Step]:
     return steps
 
 
+@settings(deadline=None)
 @given(st.floats(100, 99_000))
 def test_the_knee_is_found_to_the_precision_asked_for(service: float) -> None:
     """It never says more than what held, and a tenth less at most."""
@@ -34,6 +35,7 @@ def test_the_knee_is_found_to_the_precision_asked_for(service: float) -> None:
     assert not found.limited
 
 
+@settings(deadline=None)
 @given(st.floats(100, 99_000), st.floats(1.3, 10))
 def test_a_generator_that_gives_out_first_is_named(generator: float, more: float) -> None:
     """The service may do more; at least what could be sent held."""
