@@ -64,7 +64,6 @@ _positive = click.FloatRange(min=0, min_open=True)
 @click.option(
     "--gateways", envvar="GATEWAYS", default="", help="Whom to ask for figures, if not HOST."
 )
-@click.option("--key", envvar="IRIS_GATEWAY_KEY", default="", help="The API key.")
 @click.option("--rate", envvar="RATE", type=_positive, help="Requests a second.")
 @click.option("--for", "seconds", envvar="FOR", type=Duration(), help="How long.")
 @click.option(
@@ -123,7 +122,7 @@ def _main(*, name: str, before: str | None, out: str | None, ui: bool, **given: 
         knee=given["knee"],
         promotions=given["promotions"],
     )
-    asked = (given["url"], given["confirm"], given["gateways"], given["key"])
+    asked = (given["url"], given["confirm"], given["gateways"])
     with _alone(), _host(profile, *asked) as host:
         suite = Suite(profile, host, options)
         if ui:
@@ -174,7 +173,7 @@ def _alone() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _host(profile: Profile, url: str, confirm: str, gateways: str, key: str) -> Iterator[Host]:
+def _host(profile: Profile, url: str, confirm: str, gateways: str) -> Iterator[Host]:
     """Return the service that is named, or start one."""
     if not url:
         versions = 2 if profile.kind == "promote" else 1
@@ -188,7 +187,9 @@ def _host(profile: Profile, url: str, confirm: str, gateways: str, key: str) -> 
     home = Path(os.environ.get("IRIS_HOME", ".iris")).expanduser().absolute()
     found = hosts.supervised(url, home)
     pid, kept = found or (None, None)
-    yield Host(url, key, known, pid, kept, {**os.environ, "IRIS_HOME": str(home)})
+    yield Host(
+        url, os.environ.get(plans.KEY, ""), known, pid, kept, {**os.environ, "IRIS_HOME": str(home)}
+    )
 
 
 def _web_page(suite: Suite, profile: Profile, options: Options) -> int:

@@ -31,7 +31,7 @@ from geventhttpclient.url import URL
 
 from load_tests.suite import plan as plans
 from load_tests.suite.checking import Found, Given, Outcome, judge
-from load_tests.suite.plan import OVER, Notes, Plan, Told
+from load_tests.suite.plan import KEY, OVER, Notes, Plan, Told
 from load_tests.suite.questions import Question
 
 BEAT_S = 0.01
@@ -63,8 +63,8 @@ class Generator:
         self.ended = plan.seconds
         self._url = URL(plan.host)
         self._headers = {"x-iris-synthetic": "1", "request-timeout-ms": str(plan.deadline_ms)}
-        if plan.key:
-            self._headers["authorization"] = f"Bearer {plan.key}"
+        if key := os.environ.get(KEY):
+            self._headers["authorization"] = f"Bearer {key}"
 
     def follow(self, user: "Scheduled") -> None:
         """Send what this kind of user is to send, each request when it is due."""

@@ -8,6 +8,8 @@ import msgspec
 from load_tests.suite.checking import Expected
 from load_tests.suite.questions import Question
 
+KEY = "IRIS_GATEWAY_KEY"
+"""The variable with the API key, which is in no file and in no list of processes."""
 OVER = "over"
 """The file beside the plan that tells the generators to send no more."""
 
@@ -16,8 +18,6 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """A run: everything is decided but the moment at which it begins."""
 
     host: str
-    key: str
-    """The API key; empty where none is asked for."""
     run: str
     """What the ids of its requests begin with."""
     in_flight: int

@@ -108,7 +108,6 @@ class Suite:
             turns[arrival.kind] += 1
         return Plan(
             host=self._host.url,
-            key=self._host.key,
             run=uuid.uuid4().hex[:12],
             in_flight=max(1, profile.in_flight // workers),
             deadline_ms=profile.deadline_ms,

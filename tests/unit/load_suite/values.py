@@ -75,7 +75,6 @@ def plan(due: list[float], seconds: float = 10) -> Plan:
     """Return a plan whose requests are due at these moments."""
     return Plan(
         host="http://127.0.0.1:1",
-        key="",
         run="run",
         in_flight=10,
         deadline_ms=1000,
