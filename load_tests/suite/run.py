@@ -31,6 +31,7 @@ LOOK_S = 1.0
 GRACE_S = 5.0
 OPERATION_S = 60.0
 """What a promotion under load may take."""
+STEP_WARM_UP_S = 1.0
 NO_OVERLOAD = 0.95
 """Where so much of what is offered is served well, it was not too much."""
 PLAIN_S = 2.0
@@ -77,6 +78,7 @@ class Suite:
         features = described(host).features
         self._questions = questions(self._sure.pool, features)
         self._steps: list[StepTaken] = []
+        self._tried: list[Step] = []
         self._operations: list[operations.Operation] = []
         self._words: Counter[str] = Counter()
         say(f"what is right is known from {self._sure.by}")
@@ -216,10 +218,9 @@ class Suite:
     def _ramp(self) -> Run:
         knee, best = self._search()
         words = self._knee_in_words(knee, best)
-        step = [Phase("the highest step that held", max(knee.rate, 1.0), self._step_s())]
-        steps = [Step(taken.rate, State(taken.state)) for taken in self._steps]
+        step = self._step(knee.rate or self._tried[-1].rate)
         # That the generator was the limit above what is wanted is a result; below it there is none.
-        undecided = search.is_undecided(steps, self._wanted.knee or 0.0)
+        undecided = search.is_undecided(self._tried, self._wanted.knee or 0.0)
         more = ["the generator was the limit below the knee that is wanted"] if undecided else []
         return self._judged(best, step, knee=knee.rate, words=words, more_void=more)
 
@@ -237,7 +238,7 @@ class Suite:
             for phase in self._profile.phases
         ]
         taken = self._take(phases)
-        found = records.figures(taken.records, counted(phases), self._profile.deadline_ms)
+        found = self._figures(taken, phases)
         if found.goodput_share > NO_OVERLOAD:
             more.append(f"{found.rate:,.0f}/s is no overload: the knee is higher than was found")
         return self._judged(taken, phases, words=words, more_void=more)
@@ -273,31 +274,35 @@ class Suite:
         asked = self._profile.search
         if self._options.rate is not None:
             asked = msgspec.structs.replace(asked, first=self._options.rate)
-        steps: list[Step] = []
         by_rate: dict[float, Taken] = {}
-        while (rate := search.next_rate(steps, asked)) is not None:
-            taken = self._take([Phase("step", rate, self._step_s())])
-            state = self._state(taken)
-            steps.append(Step(rate, state))
+        while (rate := search.next_rate(self._tried, asked)) is not None:
+            state, taken = self._try(rate)
+            if state is not State.HELD:  # once more: a moment's bad luck is no knee
+                state, taken = self._try(rate)
+            self._tried.append(Step(rate, state))
             by_rate[rate] = taken
-            found = records.figures(taken.records, [(0, self._step_s())], self._profile.deadline_ms)
-            self._steps.append(
-                StepTaken(rate=rate, state=state.value, figures=found, generator=taken.generator)
-            )
-            say(f"{rate:8,.0f}/s  p99 {found.p99_ms:7.1f} ms  {state.value}")
-        knee = search.knee(steps)
-        return knee, by_rate.get(knee.rate) or by_rate[steps[-1].rate]
+        knee = search.knee(self._tried)
+        return knee, by_rate.get(knee.rate) or by_rate[self._tried[-1].rate]
 
-    def _state(self, taken: Taken) -> State:
-        if taken.limited:
-            return State.LIMITED
-        found = records.figures(taken.records, [(0, self._step_s())], self._profile.deadline_ms)
+    def _try(self, rate: float) -> tuple[State, Taken]:
+        taken = self._take(self._step(rate))
+        found = self._figures(taken, self._step(rate))
         held = objectives.holds(self._wanted_below_knee, found) and not taken.restarted
-        return State.HELD if held else State.BROKEN
+        state = State.LIMITED if taken.limited else State.HELD if held else State.BROKEN
+        self._steps.append(
+            StepTaken(rate=rate, state=state.value, figures=found, generator=taken.generator)
+        )
+        say(f"{rate:8,.0f}/s  p99 {found.p99_ms:7.1f} ms  {state.value}")
+        return state, taken
 
-    def _step_s(self) -> float:
+    def _step(self, rate: float) -> list[Phase]:
+        """Return the phases of a step: what only begins is no steady load yet."""
         assert self._profile.search is not None
-        return self._profile.search.seconds
+        begun = Phase("warm-up", rate, STEP_WARM_UP_S, counted=False)
+        return [begun, Phase("step", rate, self._profile.search.seconds)]
+
+    def _figures(self, taken: Taken, phases: Sequence[Phase]) -> Figures:
+        return records.figures(taken.records, counted(phases), self._profile.deadline_ms)
 
     def _knee_in_words(self, knee: Knee, best: Taken) -> str:
         busiest = [look.busiest for look in best.looks if look.busiest]
