@@ -85,7 +85,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 _UNDECIDED: dict[State, str] = {
-    "not judged": "not judged: no model file tells what is right",
+    "not judged": "not judged: not every answer could be compared with what is right",
     "too few samples": "void: too few samples",
 }
 _MOST = ("error_share", "shed_share")
@@ -157,14 +157,18 @@ def verdict(wanted: Objectives, found: Measured, void: Sequence[str], noise: str
 
 
 def holds(wanted: Objectives, figures: Figures) -> bool:
-    """Whether a step of the search holds: its percentiles, what failed, what was shed, answers."""
+    """Whether a step of the search holds: its percentiles, what failed, what was shed, answers.
+
+    Where nothing at all was answered it does not, whatever is asked for.
+    """
     bounds = [*PERCENTILES, *_MOST]
     within = (
         getattr(figures, name) <= bound
         for name in bounds
         if (bound := getattr(wanted, name)) is not None
     )
-    return all(within) and not figures.wrong
+    answered = figures.judged + figures.unjudged
+    return all(within) and answered > 0 and not figures.wrong
 
 
 def _correctness(figures: Figures) -> Judged:

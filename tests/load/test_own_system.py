@@ -47,6 +47,20 @@ def test_no_request_is_lost_while_releases_come_and_go(folder: Path) -> None:
     assert ended.run["figures"]["wrong"] == ended.run["figures"]["unjudged"] == 0
 
 
+def test_a_knee_is_found(folder: Path) -> None:
+    """By steps that held and others that did not, whichever of service and generator gives out."""
+    own = folder / "half-a-core.toml"
+    own.write_text(OBJECTIVES.replace("cpu_share = 2", "cpu_share = 0.5"))
+    ended = Load(
+        folder, patience_s=PATIENCE_S, PROFILE="ramp", RATE=400, FOR="1s", OBJECTIVES=own
+    ).end()
+    assert ended.run["knee"].startswith("the knee: "), ended.said
+    states = {step["state"] for step in ended.run["steps"]}
+    assert "held" in states
+    assert len(states) > 1
+    assert ended.run["figures"]["wrong"] == 0
+
+
 def test_what_is_too_much_is_shed_and_nothing_is_answered_wrongly(folder: Path) -> None:
     """Twice what one call at a time can do: refused at once, in words, or answered rightly."""
     ended = Load(

@@ -18,6 +18,8 @@ lag_ms = 5000
 others_cpu = 1000
 
 [ramp]
+p99_ms = 1000
+error_share = 0
 
 [smoke]
 p50_ms = 200

@@ -127,6 +127,7 @@ def test_a_step_holds_without_ten_samples_beyond_its_percentile() -> None:
     assert holds(WANTED, figures(requests=100))
     assert not holds(WANTED, figures(requests=100, p99_ms=101))
     assert not holds(WANTED, figures(wrong=1))
+    assert not holds(Objectives(), figures(judged=0))
 
 
 def test_a_busy_or_late_generator_is_the_limit() -> None:
