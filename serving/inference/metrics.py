@@ -21,6 +21,8 @@ SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.
 ROUTES = frozenset(
     ("/predict", "/v1/model", "/metrics", "/health/live", "/health/ready", "/livez", "/readyz")
 )
+PROBED = frozenset(("/health/live", "/health/ready", "/livez", "/readyz"))
+"""Asked several times a second, and no failure where the answer is no."""
 OTHER = "other"
 
 
@@ -77,7 +79,8 @@ class TellRequests:
         finally:
             seconds = time.perf_counter() - began
             route = self._requests.count(scope["path"], status, seconds)
-            if status >= 400 or b"x-iris-logged" in headers:
+            failed = status >= 400 and route not in PROBED
+            if failed or b"x-iris-logged" in headers:
                 self._log(route, status, seconds)
             request_fields.reset(token)
 

@@ -41,6 +41,7 @@ def test_one_request_id_finds_everything(tmp_path: Path) -> None:
 
         (there,) = until(lambda: logged("mine"), "inference logs it")
         (wrong,) = until(lambda: logged("wrong"), "inference logs what it refuses")
+        assert "/health/ready" not in inference.log.read_text()  # asked before it was ready
         here = gateway.logged("request", request_id="mine")
     assert (here["program"], there["program"]) == ("gateway", "inference")
     for line in (here, there):
