@@ -200,7 +200,7 @@ def test_a_version_text_cannot_pose_as_a_digest() -> None:
 
 MODEL = load_model(model_file(), None)
 CARD = MODEL.card
-LIMITS = Limits(BOUNDS, real_requests=100, synthetic_per_second=1000.0)
+LIMITS = Limits(BOUNDS, real_requests=100, synthetic_per_second=10_000.0)
 FORMER = Former(real=BEFORE, synthetic=BEFORE)
 FEWEST = fewest_requests(BOUNDS)
 SHA256 = "aa"
@@ -265,7 +265,7 @@ def gateways(*behind: Gateway, key: str = "") -> Gateways:
 
 def watched(*behind: Gateway, former: Former = FORMER, limits: Limits = LIMITS) -> str:
     """Return what a window sees that is over at once, but for what it needs to tell."""
-    found = Window(gateways(*behind), CARD, SHA256, former, limits, seconds=0.01)
+    found = Window(gateways(*behind), CARD, SHA256, former, limits, seconds=0.001)
     return found.watch(lambda: None, lambda _: None)
 
 
