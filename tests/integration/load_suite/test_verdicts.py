@@ -64,7 +64,7 @@ def test_a_service_that_answers_rightly_and_in_time_holds(good: Ended) -> None:
     assert run["looks"][-1]["instances"] == 1
     assert sum(second["due"] for second in run["seconds"]) >= run["figures"]["requests"]
     assert "<svg" in ended.page
-    assert "queue: not measured" in ended.page  # no gateway tells how many wait
+    assert "queue: not measured" not in ended.page
 
 
 def test_a_slow_gateway_breaks_the_objectives(
@@ -123,11 +123,11 @@ def test_a_second_without_answers_is_seen_in_the_percentiles(
     before = _counted(system)
     until(lambda: _counted(system) > before + 100, "the load is under way")
     os.kill(gateway, signal.SIGSTOP)
-    time.sleep(1)
+    time.sleep(0.8)  # less than the deadline, which would make errors of those that wait
     os.kill(gateway, signal.SIGCONT)
     figures = load.end().run["figures"]
-    assert figures["p99_ms"] > 700
-    assert figures["p95_ms"] > 400
+    assert figures["p99_ms"] > 500
+    assert figures["p95_ms"] > 300
     assert figures["error_share"] == 0
 
 
