@@ -1,14 +1,14 @@
 """The examination of a version: gather the evidence, ask the gates, keep what they said."""
 
 import datetime as dt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from artifacts.digests import sha256_hex
 from artifacts.errors import BlobNotFound, InvalidBlobName, ModelFileError
 from artifacts.model import Model, load_model
-from artifacts.release import registry_release
+from artifacts.release import Release, registry_release
 from artifacts.replay import ServedBatch, batch_prefix, decode
 from artifacts.store import BlobStore
 from registry.chain import Chain
@@ -26,7 +26,7 @@ from registry.gates.evidence import (
     fits,
 )
 from registry.gates.page import page
-from registry.workspace import Workspace
+from registry.workspace import Workspace, registry_number
 from training.evaluation import Table, read_table
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def examine(
         StoreError, ModelFileError: the champion's file can't be read.
     """
     gates = panel(work.thresholds)
-    rows, judged_before = None, 0
+    rows, judged_before, other_data = None, 0, ""
     try:
         model = load_model(file, candidate.sha256)
         model.check_golden()
@@ -76,6 +76,7 @@ def examine(
         findings = judge(evidence, gates)
         rows = evidence.rows.sha256 if evidence.rows else None
         judged_before = _count_judged(work, rows, candidate.sha256)
+        other_data = _other_data(evidence)
     return Report(
         version=candidate.number,
         release=registry_release(candidate.number, candidate.sha256),
@@ -84,6 +85,7 @@ def examine(
         findings=findings,
         rows_sha256=rows,
         judged_before=judged_before,
+        other_data=other_data,
     )
 
 
@@ -130,6 +132,8 @@ def _gather(
     data = work.store.models.read(chain.serving.blob) if chain.serving else None
     champion = load_model(data, chain.serving.sha256) if data and chain.serving else None
     cost, champion_cost = costs(loaded, (champion, data) if champion and data else None)
+    serving = (champion, chain.serving) if champion and chain.serving else None
+    compared = _compared(work, candidate, model, serving)
     return Evidence(
         candidate=model,
         champion=champion,
@@ -137,7 +141,9 @@ def _gather(
         published=_published(work.store.models, release.blob),
         cost=cost,
         champion_cost=champion_cost,
-        rows=_compared(work, candidate, model, champion),
+        rows=compared.rows,
+        champion_rows=compared.of_champion,
+        champion_rows_missing=compared.missing,
         served=_served(work, model, champion) if champion else None,
         contract_change=contract_change,
     )
@@ -150,18 +156,68 @@ def _published(models: BlobStore, blob: str) -> str | None:
         return None
 
 
+class _ComparedOnData(NamedTuple):
+    """What `Evidence` says of the rows: its three fields."""
+
+    rows: Compared | None
+    of_champion: Compared | None = None
+    missing: str = ""
+
+
 def _compared(
-    work: Workspace, candidate: "Candidate", model: Model, champion: Model | None
-) -> Compared | None:
-    """Compare on the candidate's data, or what it was measured on, or else the champion's."""
-    known = [
-        model.card.data_sha256,
-        candidate.tags.get("iris.reference_sha256"),
-        champion.card.data_sha256 if champion else None,
-    ]
-    tables = (_table(work.store.records, digest) for digest in known if digest)
+    work: Workspace, candidate: "Candidate", model: Model, serving: tuple[Model, Release] | None
+) -> _ComparedOnData:
+    """Compare on the candidate's data, or what it was measured on, and on the champion's.
+
+    The candidate's data alone would let pass what was trained on wrong labels: its own rows have
+    them too, and it is the champion that is wrong on those.
+    """
+    records, champion = work.store.records, serving[0] if serving else None
+    theirs = _data_of(work, *serving) if serving else None
+    known = [model.card.data_sha256, candidate.tags.get(_REFERENCE), theirs]
+    tables = (_table(records, digest) for digest in known if digest)
     found = next((table for table in tables if table is not None), None)
-    return None if found is None else compare(model, champion, found)
+    rows = None if found is None else compare(model, champion, found)
+    if found is None or champion is None or found.sha256 == theirs:
+        return _ComparedOnData(rows)
+    if theirs is None:
+        return _ComparedOnData(rows, missing="the champion's data is not known, and may be another")
+    table, name = _table(records, theirs), f"the champion's data, {theirs[:12]}…, is another"
+    if table is None:
+        return _ComparedOnData(rows, missing=f"{name}, and gone from the store")
+    of_champion = compare(model, champion, table)
+    if of_champion is None:
+        lacking = f"{name}, and lacks features that it needs, or leaves no row out"
+        return _ComparedOnData(rows, missing=lacking)
+    return _ComparedOnData(rows, of_champion)
+
+
+_REFERENCE = "iris.reference_sha256"
+"""The tag that names what a version was measured on of which the training data is not known."""
+
+
+def _data_of(work: Workspace, champion: Model, release: Release) -> str | None:
+    """Return the digest of the data that the champion was trained or measured on, where known."""
+    number = registry_number(release)
+    if champion.card.data_sha256 or number is None:
+        return champion.card.data_sha256
+    try:
+        return work.versions.candidate(number).tags.get(_REFERENCE)
+    except VersionUnfit:  # it was deleted since
+        return None
+
+
+def _other_data(evidence: Evidence) -> str:
+    """Say that the candidate's data is not the champion's, and which of them judge."""
+    own, rows = evidence.candidate.card.data_sha256, evidence.rows
+    if evidence.champion_rows:
+        name = f"{evidence.champion_rows.sha256[:12]}…"
+        return f"The champion has other data, {name}, which judges too: the worse verdict holds."
+    if evidence.champion_rows_missing:
+        return f"Only its own data judges: {evidence.champion_rows_missing}."
+    if rows and own and own != rows.sha256:
+        return f"Its own data, {own[:12]}…, is gone from the store: the rows are the champion's."
+    return ""
 
 
 def _table(records: BlobStore, digest: str) -> Table | None:

@@ -127,7 +127,11 @@ class Evidence:
     cost: Cost
     champion_cost: Cost | None
     rows: Compared | None
-    """None where no data is known that the candidate could be judged on."""
+    """Of the candidate's data, or else the champion's; None where none is known to judge it on."""
+    champion_rows: Compared | None
+    """Of the champion's data where it is another table; None where it is not, or can't be asked."""
+    champion_rows_missing: str
+    """Why the champion's data can't be asked, though it is another; empty: it needn't, or was."""
     served: Served | None
     """None where nothing that the champion served was kept."""
     contract_change: str

@@ -18,6 +18,10 @@ class Verdict(enum.StrEnum):
     NOT_APPLICABLE = "not applicable"
 
 
+WORST_FIRST = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
+"""A gate that does not apply says nothing, and has no place in it."""
+
+
 class Measure(msgspec.Struct, frozen=True):
     """One thing that was measured, with its bounds, and the limit it was held against."""
 
@@ -81,13 +85,14 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """The digest of the data whose rows judged; None where there was none."""
     judged_before: int = 0
     """How many other versions the same rows have judged: each makes a lucky pass likelier."""
+    other_data: str = ""
+    """In words, that its data is not the champion's, and which of them judged; empty: it is."""
 
     @property
     def verdict(self) -> Verdict:
         """The worst of the verdicts. A gate that does not apply says nothing."""
         given = {finding.verdict for finding in self.findings}
-        order = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
-        return next((verdict for verdict in order if verdict in given), Verdict.INCONCLUSIVE)
+        return next((verdict for verdict in WORST_FIRST if verdict in given), Verdict.INCONCLUSIVE)
 
     @property
     def whole(self) -> bool:

@@ -17,7 +17,7 @@ _STYLE = (
     "td,th{border-bottom:1px solid #d5d9de;padding:.25em .8em;text-align:left;vertical-align:top}"
     "b.v{white-space:nowrap}code{overflow-wrap:anywhere}"
 )
-_WIDTH, _LEFT, _LINE = 720, 190, 28
+_WIDTH, _LEFT, _LINE = 780, 280, 28
 
 
 def page(report: Report, digest: str) -> str:
@@ -40,12 +40,13 @@ def page(report: Report, digest: str) -> str:
 
 
 def rows_told(report: Report) -> str:
-    """Say which rows have judged, and how often they have before."""
+    """Say which rows have judged, how often they have before, and whose data they are of."""
     if report.rows_sha256 is None:
         return "No rows were known to judge it on."
     count = report.judged_before
     others = "no other version" if not count else f"{count} other version{'s' if count > 1 else ''}"
-    return f"The rows left out of data {report.rows_sha256[:12]}… have judged {others}."
+    told = f"The rows left out of data {report.rows_sha256[:12]}… have judged {others}."
+    return f"{told} {report.other_data}".rstrip()
 
 
 def _section(finding: Finding) -> str:

@@ -1,4 +1,8 @@
-"""Quality, recall and calibration: both models on rows that neither was trained on."""
+"""Quality, recall and calibration: both models on rows that neither was trained on.
+
+Where the candidate's data is not the champion's, on the rows of both. On its own alone a model
+passes that learned wrong labels, since its rows have them too.
+"""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -7,7 +11,7 @@ import msgspec
 import numpy as np
 
 from registry.gates.evidence import Compared, Evidence
-from registry.gates.findings import Finding, Measure, Verdict
+from registry.gates.findings import WORST_FIRST, Finding, Measure, Verdict
 from registry.gates.statistics import (
     least_loss_seen,
     loss_bounds,
@@ -29,7 +33,17 @@ class _OnRows(ABC):
         """Give its verdict as far as the rows can prove it."""
         if evidence.rows is None:
             return Finding(self.name, Verdict.INCONCLUSIVE, NO_ROWS)
-        return _unsure_if_known(self._look(evidence.rows), evidence.rows)
+        found = self._proven(evidence.rows)
+        if evidence.champion_rows is not None:
+            return _worse(self._proven(evidence.champion_rows), found)
+        if not evidence.champion_rows_missing:
+            return found
+        found = _on("its own data", found)
+        passes = found.verdict is Verdict.PASS
+        return _unsure(found, evidence.champion_rows_missing) if passes else found
+
+    def _proven(self, rows: Compared) -> Finding:
+        return _unsure_if_known(self._look(rows), rows)
 
     @abstractmethod
     def _look(self, rows: Compared) -> Finding:
@@ -56,11 +70,11 @@ class Quality(_OnRows):
         accuracy = Measure("accuracy", low, right / total, high, floor)
         sentence = {
             Verdict.PASS: f"it is right on {low:.1%} of rows at least",
-            Verdict.FAIL: f"it is right on {high:.1%} of rows at most",
+            Verdict.FAIL: f"it is right on {high:.1%} of rows at most, not on {floor:.0%}",
             Verdict.INCONCLUSIVE: f"{total} rows leave it between {low:.1%} and {high:.1%}, on "
             f"both sides of {floor:.0%}",
         }[accuracy.stays_above]
-        measured = f"right on {right} of {total} rows, at least {low:.1%}"
+        measured = f"right on {right} of {total} rows: {low:.1%} to {high:.1%}"
         wanted = f"{floor:.0%} of rows right"
         return Finding(self.name, accuracy.stays_above, sentence, measured, wanted, [accuracy])
 
@@ -69,12 +83,14 @@ class Quality(_OnRows):
         lost = int((rows.champion_right & ~rows.right).sum())
         won = int((rows.right & ~rows.champion_right).sum())
         low, high = loss_bounds(lost, won, total, sure)
-        measured = f"{lost} rows lost, {won} won of {total}: loss {_points(high)} at most"
+        measured = f"{lost} rows lost, {won} won of {total}: {_span(low, high)}"
         wanted = f"a loss within {_points(margin)}, {sure:.0%} sure"
         loss = Measure("loss of accuracy", low, (lost - won) / total, high, margin)
         verdict = Verdict.PASS if rows.same_everywhere else loss.stays_below
         if rows.same_everywhere:
             sentence = "it gives the champion's label to every row left out, and to a whole grid"
+        elif verdict is Verdict.PASS and high < 0:
+            sentence = f"it is better than the champion by {_points(-high)} at least"
         elif verdict is Verdict.PASS:
             sentence = f"it loses {_points(high)} to the champion at most"
         elif verdict is Verdict.FAIL:
@@ -83,8 +99,8 @@ class Quality(_OnRows):
             shown = loss_bounds(0, 0, total, sure)[1]
             needed = rows_needed(lost, won, total, margin, sure)
             sentence = (
-                f"the loss lies between {_points(low)} and {_points(high)}; {total} rows can show "
-                f"{_points(shown)} at the smallest, and about {max(needed, total + 1)} are needed"
+                f"it is {_span(low, high)}; {total} rows can show a loss within {_points(shown)} "
+                f"at the smallest, and about {max(needed, total + 1)} are needed"
             )
         return Finding(self.name, verdict, sentence, measured, wanted, [loss])
 
@@ -104,21 +120,20 @@ class Recall(_OnRows):
         paired = rows.champion is not None
         bad = [m for m in measures if _beyond(m, paired=paired)]
         limit = self.limits.tolerance if paired else self.limits.floor
-        wanted = (
-            f"no class loses more than {_points(limit)}" if paired else f"{limit:.0%} of each class"
-        )
-        worst = max(measures, key=lambda m: m.value if paired else -m.value)
-        measured = (
-            f"worst: {worst.name}, {_points(worst.value)} lost"
-            if paired
-            else f"worst: {worst.name}, {worst.value:.1%} found"
-        )
+        worst = max(bad or measures, key=lambda m: m.value if paired else -m.value)
+        if paired:
+            wanted = f"no class shown to lose more than {_points(limit)}"
+            measured = f"worst: {worst.name}, {_span(worst.low, worst.high)}"
+        else:
+            wanted = f"no class shown to be found less than {limit:.0%}"
+            measured = f"worst: {worst.name}, {worst.low:.1%} to {worst.high:.1%} found"
         if bad:
             verdict = Verdict.FAIL
             sentence = f"evidence of loss: {', '.join(_said(m, paired=paired) for m in bad)}"
         else:
             verdict = Verdict.PASS
-            sentence = f"no evidence of loss; {self._unseen(rows, classes, sure)}"
+            sentence = self._not_shown(worst, paired=paired)
+            sentence += f"; {self._unseen(rows, classes, sure)}"
         return Finding(self.name, verdict, sentence, measured, wanted, measures)
 
     def _measure(self, rows: Compared, label: str, sure: float) -> Measure:
@@ -131,6 +146,14 @@ class Recall(_OnRows):
         lost, won = int((before & ~right).sum()), int((right & ~before).sum())
         low, high = loss_bounds(lost, won, total, sure)
         return Measure(label, low, (lost - won) / total, high, self.limits.tolerance)
+
+    def _not_shown(self, worst: Measure, *, paired: bool) -> str:
+        if not paired:
+            return f"no class is shown to be found less than {self.limits.floor:.0%}"
+        shown = f"no class is shown to lose more than {_points(self.limits.tolerance)}"
+        if worst.value <= self.limits.tolerance:
+            return shown
+        return f"{shown}: {worst.name} lost {_points(worst.value)} in these rows, perhaps by chance"
 
     def _unseen(self, rows: Compared, classes: list[str], sure: float) -> str:
         fewest = min(classes, key=rows.labels.count)
@@ -193,8 +216,34 @@ def _unsure_if_known(found: Finding, rows: Compared) -> Finding:
         why = "the champion may have been trained on these rows, which favours it"
     else:
         return found
+    return _unsure(found, why)
+
+
+def _unsure(found: Finding, why: str) -> Finding:
     return msgspec.structs.replace(
         found, verdict=Verdict.INCONCLUSIVE, sentence=f"{found.sentence}; but {why}"
+    )
+
+
+def _on(data: str, found: Finding) -> Finding:
+    """Let a finding say which data it speaks of."""
+    measures = [msgspec.structs.replace(m, name=f"{m.name}, {data}") for m in found.measures]
+    return msgspec.structs.replace(
+        found,
+        sentence=f"on {data} {found.sentence}",
+        measured=f"on {data}: {found.measured}",
+        measures=measures,
+    )
+
+
+def _worse(on_champions: Finding, on_its_own: Finding) -> Finding:
+    """Return the worse of two findings, with what the other says; the champion's data if equal."""
+    both = [_on("the champion's data", on_champions), _on("its own data", on_its_own)]
+    worse, other = sorted(both, key=lambda found: WORST_FIRST.index(found.verdict))
+    return msgspec.structs.replace(
+        worse,
+        sentence=f"{worse.sentence}; {other.sentence}",
+        measures=[*worse.measures, *other.measures],
     )
 
 
@@ -206,6 +255,16 @@ def _said(measure: Measure, *, paired: bool) -> str:
     if paired:
         return f"{measure.name} loses {_points(measure.low)} at least"
     return f"{measure.high:.1%} of {measure.name} are found at most"
+
+
+def _span(low: float, high: float) -> str:
+    """Say between which bounds a loss lies: below 0 it is a gain."""
+    least, most = _points(abs(low)), _points(abs(high))
+    if high < 0:
+        return f"from {most} to {least} better"
+    if low > 0:
+        return f"from {least} to {most} worse"
+    return f"from {least} better to {most} worse"
 
 
 def _points(share: float) -> str:

@@ -109,7 +109,7 @@ class FakeVersions:
         self._check()
         if number not in self.files:
             raise VersionUnfit(f"there is no version {number}")
-        return Candidate(number, self.digests[number], "run", {})
+        return Candidate(number, self.digests[number], "run", self.version_tags.get(number, {}))
 
     def release_file(self, candidate: Candidate) -> bytes:
         self._check()

@@ -33,6 +33,11 @@ from training.evaluation import Table, held_out
 
 LIMITS = read_thresholds()
 CLASSES = ["a", "b", "c"]
+OLD = (
+    b'{"schema": 1, "version": 2, "release": {"version": "2", "blob": "b", "sha256": null}, '
+    b'"champion": null, "head": {"number": 3, "digest": "d"}, "findings": ['
+    b'{"gate": "quality", "verdict": "pass", "sentence": "right"}]}'
+)
 
 
 def answers(said: list[str], sure: float = 0.9) -> Answers:
@@ -62,6 +67,8 @@ def evidence(rows: Compared | None, **says: Any) -> Evidence:
         "published": None,
         "cost": cost,
         "champion_cost": cost,
+        "champion_rows": None,
+        "champion_rows_missing": "",
         "served": None,
         "contract_change": "",
     }
@@ -72,6 +79,11 @@ def with_wrong(truth: list[str], wrong: int) -> list[str]:
     """Return the truth with so many rows wrong, spread over it."""
     places = set(np.linspace(0, len(truth) - 1, wrong, dtype=int).tolist()) if wrong else set()
     return [("b" if t == "a" else "a") if i in places else t for i, t in enumerate(truth)]
+
+
+def finding(report: Report, gate: str) -> Finding:
+    """Return what one gate said."""
+    return next(found for found in report.findings if found.gate == gate)
 
 
 def verdicts(report: Report) -> dict[str, Verdict]:
@@ -123,6 +135,127 @@ def test_a_challenger_that_learned_nothing_fails(tmp_path: Path) -> None:
         promote(world.work(), Request(world.register(tilt=50.0)))
 
 
+ON_ROWS = ("quality", "recall", "calibration")
+
+
+def with_other_labels(table: Table, labels: list[str]) -> Table:
+    """Return the rows of a table with other labels."""
+    return Table(table.rows, labels, table.features)
+
+
+def keep(world: World, table: Table) -> str:
+    """Keep a table as training does, and return its digest."""
+    world.work().store.records.create(f"data/{table.sha256}.csv", table.to_csv())
+    return table.sha256
+
+
+def swapped(table: Table) -> Table:
+    """Return a table in which two labels stand for each other."""
+    other = {LABELS[0]: LABELS[1], LABELS[1]: LABELS[0]}
+    return with_other_labels(table, [other.get(label, label) for label in table.labels])
+
+
+def test_what_learned_swapped_labels_fails_by_the_champions_data(tmp_path: Path) -> None:
+    """On its own rows it is always right and the champion wrong: they have the labels it learned.
+
+    Each gate says so of both tables, and the report that they are two.
+    """
+    table = table_of(400, 1)
+    world = world_of(tmp_path, table)
+    promote(world.work(), Request(world.register()))
+    labels = [LABELS[1], LABELS[0], LABELS[2]]
+    number = world.register(labels=labels, data_sha256=keep(world, swapped(table)))
+    report = examine_version(world.work(), number, "the labels' order")
+    assert [verdicts(report)[gate] for gate in ON_ROWS] == [Verdict.FAIL] * 3, gate_table(report)
+    quality = finding(report, "quality")
+    assert quality.sentence.startswith("on the champion's data it ")
+    assert "; on its own data it is better than the champion by " in quality.sentence
+    assert f"The champion has other data, {table.sha256[:12]}…" in gate_table(report)
+
+
+def test_what_learned_shuffled_labels_fails(tmp_path: Path) -> None:
+    """Its data is its own, on which nobody is right."""
+    table = table_of(400, 1)
+    world = world_of(tmp_path, table)
+    promote(world.work(), Request(world.register()))
+    shuffled = np.random.default_rng(1).permutation(table.labels).tolist()
+    digest = keep(world, with_other_labels(table, shuffled))
+    report = examine_version(world.work(), world.register(tilt=50.0, data_sha256=digest))
+    assert verdicts(report)["quality"] is Verdict.FAIL, gate_table(report)
+
+
+def test_the_same_table_with_more_rows_passes_on_both(tmp_path: Path) -> None:
+    """New rows are what one trains anew for: nothing needs to be accepted for it."""
+    table, more = table_of(1000, 1), table_of(1000, 2)
+    world = world_of(tmp_path, table)
+    promote(world.work(), Request(world.register()))
+    whole = Table(np.vstack([table.rows, more.rows]), table.labels + more.labels, table.features)
+    number = world.register(tilt=0.2, data_sha256=keep(world, whole))
+    report = examine_version(world.work(), number)
+    assert report.verdict is Verdict.PASS, gate_table(report)
+    assert all("; on its own data " in finding(report, gate).sentence for gate in ON_ROWS)
+    assert "The champion has other data" in gate_table(report)
+
+
+def test_the_same_data_judges_once(world: World) -> None:
+    """Nothing is said of two tables where there is one."""
+    promote(world.work(), Request(world.register()))
+    told = gate_table(examine_version(world.work(), world.register(tilt=0.01)))
+    assert "own data" not in told
+    assert "other data" not in told
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"), [("f" * 64, "gone from the store"), (None, "is not known")]
+)
+def test_without_the_champions_data_nothing_passes(
+    world: World, data: str | None, reason: str
+) -> None:
+    """Other data by itself proves nothing: nobody else has vouched for its labels."""
+    promote(world.work(), Request(world.register(data_sha256=data), accept_inconclusive="first"))
+    report = examine_version(world.work(), world.register(tilt=0.01))
+    for gate in ON_ROWS:
+        assert finding(report, gate).verdict is Verdict.INCONCLUSIVE
+        assert reason in finding(report, gate).sentence
+    assert "Only its own data judges: the champion's data" in gate_table(report)
+
+
+def test_without_the_champions_data_a_failure_stays(world: World) -> None:
+    """What fails on its own data is not saved by it."""
+    number = world.register(data_sha256="f" * 64)
+    promote(world.work(), Request(number, accept_inconclusive="the first"))
+    report = examine_version(world.work(), world.register(tilt=50.0))
+    assert verdicts(report)["quality"] is Verdict.FAIL, gate_table(report)
+
+
+def test_a_champions_data_that_lacks_a_feature_lets_nothing_pass(world: World) -> None:
+    """It is there, and the candidate can't be asked for its rows."""
+    table = table_of(400, 1)
+    fewer = Table(table.rows[:, :3], table.labels, table.features[:3])
+    number = world.register(data_sha256=keep(world, fewer))
+    promote(world.work(), Request(number, accept_inconclusive="the first"))
+    report = examine_version(world.work(), world.register(tilt=0.01))
+    assert finding(report, "quality").verdict is Verdict.INCONCLUSIVE
+    assert "lacks features" in finding(report, "quality").sentence
+
+
+def test_an_imported_champions_data_is_what_it_was_measured_on(world: World) -> None:
+    """Of an import the training data is not known; MLflow's tag names the table that judged it."""
+    number = world.register(data_sha256=None, split_salt=None)
+    world.versions.version_tags[number] = {"iris.reference_sha256": world.data}
+    promote(world.work(), Request(number, accept_inconclusive="it is Ann's"))
+    report = examine_version(world.work(), world.register(tilt=0.01))
+    assert report.verdict is Verdict.PASS, gate_table(report)
+
+
+def test_a_candidate_whose_own_data_is_gone_is_told_whose_rows_judge(world: World) -> None:
+    """The champion's rows are fair to both; that they are its is no secret."""
+    promote(world.work(), Request(world.register()))
+    report = examine_version(world.work(), world.register(tilt=0.01, data_sha256="e" * 64))
+    assert report.verdict is Verdict.PASS, gate_table(report)
+    assert "e…, is gone from the store: the rows are the champion's" in gate_table(report)
+
+
 @given(st.integers(0, 10_000))
 @settings(max_examples=25, deadline=None)
 def test_answers_of_shuffled_labels_fail(seed: int) -> None:
@@ -138,7 +271,7 @@ def test_twelve_rows_are_inconclusive_and_say_how_many_it_takes() -> None:
     truth = CLASSES * 4
     found = Quality(LIMITS.quality).judge(evidence(compared(truth, truth, truth)))
     assert found.verdict is Verdict.INCONCLUSIVE
-    assert "12 rows can show 22.1 points" in found.sentence
+    assert "12 rows can show a loss within 22.1 points" in found.sentence
     assert "are needed" in found.sentence
 
 
@@ -221,6 +354,42 @@ def test_recall_says_what_it_could_not_have_seen() -> None:
     found = Recall(LIMITS.recall).judge(evidence(compared(truth, truth, truth)))
     assert found.verdict is Verdict.PASS
     assert "could not have been seen" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("said", "before", "sentence", "measured"),
+    [
+        (0, 0, "it loses 4.9 points to the champion at most", "from 4.9 points better to 4.9"),
+        (0, 30, "it is better than the champion by 38.7", "won of 60: from 38.7"),
+        (12, 0, "it is from 11.9 points to 30.4 points worse", "0 won of 60: from 11.9"),
+        (
+            40,
+            0,
+            "it is right on 44.6% of rows at most",
+            "20 of 60 rows: 23.3% to 44.6%",
+        ),
+    ],
+)
+def test_quality_says_a_gain_as_a_gain_and_both_bounds(
+    said: int, before: int, sentence: str, measured: str
+) -> None:
+    """No loss of less than nothing; what the sentence names stands in the table too."""
+    truth = [label for label in CLASSES for _ in range(20)]
+    rows = compared(truth, with_wrong(truth, said), with_wrong(truth, before))
+    found = Quality(LIMITS.quality).judge(evidence(rows))
+    assert found.sentence.startswith(sentence)
+    assert measured in found.measured
+
+
+def test_recall_says_that_a_loss_within_its_bounds_may_be_chance() -> None:
+    """A class that lost rows and still passes is told with both bounds, not with the loss alone."""
+    truth = [label for label in CLASSES for _ in range(20)]
+    said = ["b", "b", "b", *truth[3:]]
+    found = Recall(LIMITS.recall).judge(evidence(compared(truth, said, truth)))
+    assert found.verdict is Verdict.PASS
+    assert "a lost 15.0 points in these rows, perhaps by chance" in found.sentence
+    assert found.measured.startswith("worst: a, from ")
+    assert found.wanted == "no class shown to lose more than 5.0 points"
 
 
 def test_probabilities_that_are_too_sure_fail_calibration() -> None:
@@ -440,13 +609,6 @@ def test_damaged_batches_are_skipped_and_counted(world: World) -> None:
     assert found.verdict is Verdict.PASS
     assert "1 damaged batches were skipped" in found.sentence
     assert "1 batches lack features" in found.sentence
-
-
-OLD = (
-    b'{"schema": 1, "version": 2, "release": {"version": "2", "blob": "b", "sha256": null}, '
-    b'"champion": null, "head": {"number": 3, "digest": "d"}, "findings": ['
-    b'{"gate": "quality", "verdict": "pass", "sentence": "right"}]}'
-)
 
 
 def test_a_report_of_yesterday_is_read() -> None:

@@ -63,11 +63,12 @@ def test_what_serves_already_is_done_and_nothing_is_written(world: World) -> Non
 
 
 def everything(world: World) -> list[str]:
-    """Return the names of all that is stored, and MLflow's tags."""
+    """Return the names of all that is stored, and MLflow's tags and files."""
     store = world.work().store
     parts = (store.models, store.ledger, store.records, store.replay)
     stored = [part.address(name) for part in parts for name in part.list()]
-    return stored + [f"{tags}" for tags in (world.versions.tags, world.versions.version_tags)]
+    versions = world.versions
+    return [*stored, f"{versions.tags}", f"{versions.version_tags}", f"{versions.attached}"]
 
 
 def test_a_dry_run_writes_nothing(world: World) -> None:
