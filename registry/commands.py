@@ -80,7 +80,7 @@ def gates(version: int, contract_change: str, as_json: bool) -> None:
     """
     from registry.examination import examine_version
     from registry.gates import Verdict
-    from registry.screens import gate_table
+    from registry.screens import gate_table, gate_verdict
 
     settings = environment.load(RegistrySettings)
     _announce(settings, as_json)
@@ -89,7 +89,7 @@ def gates(version: int, contract_change: str, as_json: bool) -> None:
     if as_json:
         _print_json(report)
     else:
-        click.echo(gate_table(report))
+        click.echo(f"{gate_table(report)}\n\n{gate_verdict(report, contract_change)}")
     codes = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.INCONCLUSIVE: 2}
     click.get_current_context().exit(codes[report.verdict])
 

@@ -1,6 +1,7 @@
 """What the registry's commands show to people. Plain text; `--json` is for programs."""
 
 import datetime as dt
+import shlex
 
 import msgspec
 
@@ -9,7 +10,7 @@ from artifacts.errors import BlobNotFound
 from artifacts.release import Release
 from artifacts.store import Store
 from registry.chain import Chain, Operation
-from registry.gates import Report
+from registry.gates import Report, Verdict
 from registry.gates.page import rows_told
 from registry.records import Body, Genesis, Intent, Outcome, Step, Takeover
 from registry.status import Status, Trouble
@@ -32,6 +33,34 @@ def gate_table(report: Report) -> str:
     )
     why = [f"{f.gate}: {f.sentence}" for f in report.findings]
     return "\n".join([lines, "", *why, rows_told(report)])
+
+
+def gate_verdict(report: Report, contract_change: str = "") -> str:
+    """Return what the gates say together, and what goes on from there.
+
+    Args:
+        report: what they said.
+        contract_change: why clients may see another contract, as they were told.
+    """
+    version, verdict = f"version {report.version}", report.verdict
+    gates = [f.gate for f in report.findings if f.verdict is verdict]
+    unsure = any(f.verdict is Verdict.INCONCLUSIVE for f in report.findings)
+    promote = f"iris promote {report.version}"
+    if contract_change:
+        promote += f" --allow-contract-change {shlex.quote(contract_change)}"
+    if verdict is Verdict.PASS:
+        serves = report.release == report.champion
+        return f"{version} passes: {'it is what serves' if serves else promote}"
+    if verdict is Verdict.INCONCLUSIVE:
+        said = f"{version} is inconclusive ({', '.join(gates)})"
+        return f'{said}; to go on all the same: {promote} --accept-inconclusive "…"'
+    said = f"{version} fails ({', '.join(gates)})"
+    if not report.whole:
+        return f"{said}: nobody may overrule integrity; train or register another: iris train"
+    if gates == ["contract"]:
+        accept = ' --accept-inconclusive "…"' if unsure else ""
+        return f'{said}; to let it: {promote} --allow-contract-change "…"{accept}'
+    return f'{said}: train a better one; to go on all the same: {promote} --force "…"'
 
 
 def status_screen(status: Status) -> str:

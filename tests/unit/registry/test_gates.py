@@ -25,7 +25,7 @@ from registry.gates.page import page
 from registry.gates.quality import Calibration, Quality, Recall
 from registry.gates.thresholds import load_thresholds, read_thresholds
 from registry.promotion import Request, promote
-from registry.screens import gate_table, operation_screen
+from registry.screens import gate_table, gate_verdict, operation_screen
 from registry.settings import RegistrySettings
 from tests.support.model_files import FEATURES, LABELS, probabilities
 from tests.unit.registry.fakes import Crash, World
@@ -390,6 +390,72 @@ def test_recall_says_that_a_loss_within_its_bounds_may_be_chance() -> None:
     assert "a lost 15.0 points in these rows, perhaps by chance" in found.sentence
     assert found.measured.startswith("worst: a, from ")
     assert found.wanted == "no class shown to lose more than 5.0 points"
+
+
+def said_by(**verdicts: Verdict) -> Report:
+    """Return a report of version 2 in which gates gave these verdicts."""
+    old = msgspec.json.decode(OLD, type=Report)
+    found = [Finding(gate, verdict, "") for gate, verdict in verdicts.items()]
+    return msgspec.structs.replace(old, findings=found)
+
+
+UNSURE = Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("report", "change", "line"),
+    [
+        (said_by(quality=Verdict.PASS), "", "version 2 passes: iris promote 2"),
+        (
+            said_by(quality=Verdict.PASS),
+            "they know",
+            "version 2 passes: iris promote 2 --allow-contract-change 'they know'",
+        ),
+        (
+            said_by(quality=UNSURE, contract=Verdict.PASS, recall=UNSURE),
+            "",
+            (
+                "version 2 is inconclusive (quality, recall); to go on all the same: "
+                'iris promote 2 --accept-inconclusive "…"'
+            ),
+        ),
+        (
+            said_by(quality=Verdict.FAIL, recall=UNSURE),
+            "",
+            (
+                "version 2 fails (quality): train a better one; to go on all the same: "
+                'iris promote 2 --force "…"'
+            ),
+        ),
+        (
+            said_by(contract=Verdict.FAIL, recall=UNSURE),
+            "",
+            (
+                "version 2 fails (contract); to let it: "
+                'iris promote 2 --allow-contract-change "…" --accept-inconclusive "…"'
+            ),
+        ),
+        (
+            said_by(integrity=Verdict.FAIL),
+            "",
+            (
+                "version 2 fails (integrity): nobody may overrule integrity; train or register "
+                "another: iris train"
+            ),
+        ),
+    ],
+)
+def test_the_gates_end_with_one_verdict_and_the_next_command(
+    report: Report, change: str, line: str
+) -> None:
+    """Nobody has to work out from seven lines what may be done."""
+    assert gate_verdict(report, change) == line
+
+
+def test_the_gates_say_of_what_serves_that_it_does(world: World) -> None:
+    """There is nothing to promote."""
+    promote(world.work(), Request(world.register()))
+    assert gate_verdict(examine_version(world.work(), 1)) == "version 1 passes: it is what serves"
 
 
 def test_probabilities_that_are_too_sure_fail_calibration() -> None:
