@@ -67,13 +67,18 @@ class Operation:
         """Who is at work: who began it, or took it over last."""
         return (self.takeovers[-1] if self.takeovers else self.record).by
 
-    def describe(self) -> str:
-        """Say who is at work on what, since when, and how far he is."""
+    def describe(self, *, dead: bool = False) -> str:
+        """Say who is at work on what, since when, and how far he is.
+
+        Args:
+            dead: whether his process is known to have ended.
+        """
         step = self.effects[-1] if self.effects else "begin"
-        return (
-            f"a {self.intent.operation} to {self.intent.to} is under way: {self.writer}, "
-            f"since {self.record.at:%Y-%m-%d %H:%M:%S} UTC, at the step '{step}'"
-        )
+        what = f"a {self.intent.operation} to {self.intent.to}"
+        since = f"since {self.record.at:%Y-%m-%d %H:%M:%S} UTC, at the step '{step}'"
+        if dead:
+            return f"{what} was left half-done, open {since}: {self.writer} has ended"
+        return f"{what} is under way: {self.writer}, {since}"
 
     @property
     def succeeded(self) -> bool:
@@ -176,6 +181,20 @@ class Chain:
             return intent.to if intent.operation is Kind.ROLLBACK else intent.origin
         candidates = (r for r in self.releases() if r != serving)
         return next((r for r in candidates if r.sha256 not in self.rejected), None)
+
+    def ways_on(self, *, dead: bool) -> str:
+        """Say what may be done about the open operation, which there is.
+
+        Args:
+            dead: whether the process of whoever was at work is known to have ended.
+        """
+        assert self.open is not None
+        if self.open.intent.operation is Kind.ADOPTION and not self.releases():
+            return "iris recover"  # before it nothing was released
+        if dead:
+            finish = "to finish it, or undo what cannot be finished: iris recover"
+            return f"{finish}; to go back: iris rollback"
+        return "wait for it; if it has died: iris recover; to go back at once: iris rollback"
 
     def put_in(self, intent: Intent) -> set[Release | None]:
         """Return what may serve during an operation without a hand having put it in.

@@ -79,20 +79,19 @@ def _told(settings: RegistrySettings) -> Interrupted:
 
 def _interrupted(settings: RegistrySettings) -> Interrupted:
     try:
-        operation = open_ledger(settings, open_store(settings.store_uri)).read().open
+        chain = open_ledger(settings, open_store(settings.store_uri)).read()
     except IrisError as error:
         return Interrupted(
             f"interrupted; {_serving(settings)}; what was begun is not known: {error.message}",
             hint="when the store answers again: iris status",
         )
-    if operation is None:
+    if chain.open is None:
         return Interrupted(
             f"interrupted; {_serving(settings)}; nothing was left half-done", hint="iris status"
         )
     return Interrupted(
-        f"interrupted; {_serving(settings)}; {operation.describe()}",
-        hint="to finish it, or undo what cannot be finished: iris recover; "
-        "to go back: iris rollback",
+        f"interrupted; {_serving(settings)}; {chain.open.describe()}",
+        hint=chain.ways_on(dead=True),
     )
 
 

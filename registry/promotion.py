@@ -26,6 +26,7 @@ from registry.errors import (
 )
 from registry.examination import examine, keep
 from registry.gates import Report, Verdict
+from registry.identity import is_dead
 from registry.operation import RunningOperation
 from registry.plan import Planned, promotion_plan
 from registry.records import AliasState, Effect, Intent, Kind, Result
@@ -200,10 +201,8 @@ def undo(operation: RunningOperation, why: str) -> None:
 def refuse_open(chain: Chain) -> None:
     """Refuse while an operation is under way, and say who is at work."""
     if chain.open is not None:
-        raise OperationOpen(
-            chain.open.describe(),
-            hint="wait for it; if it has died: iris recover; to go back at once: iris rollback",
-        )
+        dead = is_dead(chain.open.writer)
+        raise OperationOpen(chain.open.describe(dead=dead), hint=chain.ways_on(dead=dead))
 
 
 def _intent(chain: Chain, report: Report, evidence: str, request: Request) -> Intent:

@@ -65,23 +65,33 @@ def gate_verdict(report: Report, contract_change: str = "") -> str:
 
 def status_screen(status: Status) -> str:
     """Return the whole picture on one screen."""
-    registered, serving = status.registered, "nothing"
+    registered, released = status.registered, "nothing"
     if status.release:
-        serving = f"{status.release}, since {when(status.since)}, by {status.by}"
-        serving += f", because: {status.reason}" if status.reason else ""
+        released = f"{status.release}, since {when(status.since)}, by {status.by}"
+        released += f", because: {status.reason}" if status.reason else ""
     versions = "MLflow does not answer"
     if registered:
         numbers = ", ".join(map(str, registered.versions)) or "none"
         versions = f"{numbers} (the alias names {registered.alias or 'none'})"
     lines = [
         f"environment  {status.environment}",
-        f"serving      {serving}",
+        *_serving(status, released),
         f"registered   {versions}",
         *(f"instance     {i.url}  {_instance(i.release, i.ready)}" for i in status.instances),
         *(f"in the way   {t.what}\n             → {t.action}" for t in status.troubles),
         f"next         {status.next}",
     ]
     return "\n".join(lines)
+
+
+def _serving(status: Status, released: str) -> list[str]:
+    """Return what serves by the instances' word and, where it is another, what was released."""
+    found = {i.release for i in status.instances if i.ready and i.release}
+    if found == ({status.release} if status.release else set()):
+        return [f"serving      {released}"]
+    serving = " and ".join(sorted(map(str, found))) or "nothing"
+    unrecorded = ", not recorded yet" if found - {status.release} else ""
+    return [f"serving      {serving}{unrecorded}", f"released     {released}"]
 
 
 def troubles_list(troubles: list[Trouble]) -> str:

@@ -9,6 +9,7 @@ from artifacts.release import Release
 from artifacts.store import BlobStore, open_store
 from registry.chain import Chain
 from registry.errors import RegistryUnavailable, RolloutFailed, TargetUnavailable
+from registry.identity import is_dead
 from registry.rollout import Instance, TargetState, awaited
 from registry.rollout.local import open_local_target
 from registry.settings import RegistrySettings
@@ -64,7 +65,9 @@ def gather_status(settings: RegistrySettings) -> Status:
     store = open_store(settings.store_uri)
     # Last: what a promoter at work does meanwhile shows as his, not as done by hand.
     chain = open_ledger(settings, store).read()
-    troubles = find_troubles(chain, state, registered) + file_troubles(store.models, chain.serving)
+    dead = chain.open is not None and is_dead(chain.open.writer)
+    troubles = find_troubles(chain, state, registered, dead=dead)
+    troubles += file_troubles(store.models, chain.serving)
     last = chain.last_success
     return Status(
         environment=settings.iris_env,
@@ -80,12 +83,19 @@ def gather_status(settings: RegistrySettings) -> Status:
 
 
 def find_troubles(
-    chain: Chain, state: TargetState | None, registered: Registered | None
+    chain: Chain, state: TargetState | None, registered: Registered | None, *, dead: bool = False
 ) -> list[Trouble]:
-    """Compare the three; a pure function."""
+    """Compare the three; a pure function.
+
+    Args:
+        chain: what the ledger says.
+        state: what serves says of itself; None where nothing answers.
+        registered: what MLflow says; None where it does not answer.
+        dead: whether the process that an open operation was begun by is known to have ended.
+    """
     found = []
     if chain.open is not None:
-        found.append(Trouble(chain.open.describe(), "iris recover"))
+        found.append(Trouble(chain.open.describe(dead=dead), chain.ways_on(dead=dead)))
     if state is None:
         found.append(Trouble("nothing is serving here", "iris serve"))
     elif chain.open is None:
@@ -158,7 +168,9 @@ def _alias_troubles(chain: Chain, registered: Registered) -> list[Trouble]:
 
 
 def _next(chain: Chain, registered: Registered | None, troubles: list[Trouble]) -> str:
-    if registered is None or (troubles and (chain.serving or chain.open)):
+    if chain.open is not None:
+        return "iris recover"
+    if registered is None or (troubles and chain.serving):
         commands = (t.action for t in troubles if t.action.startswith("iris "))
         return next(commands, "iris status")
     if not registered.versions:

@@ -88,7 +88,7 @@ def run(settings: DemoSettings, processes: ExitStack, *, once: bool) -> None:
 
 def _release(status: dict[str, Any]) -> None:
     """Do what is missing until something serves."""
-    if any(trouble["action"] == "iris recover" for trouble in status["troubles"]):
+    if any("iris recover" in trouble["action"] for trouble in status["troubles"]):
         _iris("recover", "--takeover", "the demo was started again")
         status = _status()
     if not status["registered"]["versions"]:

@@ -13,6 +13,7 @@ from registry.promotion import Request, promote
 from registry.records import Intent
 from registry.rollback import choose, rollback
 from registry.rollout import Instance
+from registry.screens import status_screen
 from registry.settings import RegistrySettings
 from registry.status import Registered, Status, file_troubles, find_troubles, gather_status
 from tests.unit.registry.fakes import Crash, FakeTarget, World
@@ -42,7 +43,57 @@ def test_an_open_operation(promoted: World) -> None:
         promote(promoted.work(crash_at="during roll out"), Request(promoted.register(tilt=0.02)))
     ((what, action),) = troubles(promoted)
     assert "under way" in what
-    assert action == "iris recover"
+    assert action.startswith("wait for it")
+
+
+@pytest.fixture
+def half_done(promoted: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Return an environment whose promoter of version 3 has died after every instance served it."""
+    with contextlib.suppress(Crash):
+        promote(
+            promoted.work(crash_at="before watch"), Request(promoted.register(tilt=0.02), watch_s=1)
+        )
+    monkeypatch.setattr(status, "is_dead", lambda _: True)
+    return promoted
+
+
+def test_a_promoter_that_has_died(half_done: World, shown: Callable[[], Status]) -> None:
+    """It is not said to be at work; both ways on are named, and one command is next."""
+    found = shown()
+    (trouble,) = found.troubles
+    assert "was left half-done" in trouble.what
+    assert "has ended" in trouble.what
+    assert "under way" not in trouble.what
+    assert "iris recover" in trouble.action
+    assert "iris rollback" in trouble.action
+    assert found.next == "iris recover"
+
+
+def lines(status: Status, *labels: str) -> list[str]:
+    """Return the lines of the screen that begin with one of the labels."""
+    return [line for line in status_screen(status).splitlines() if line.startswith(labels)]
+
+
+def test_while_an_operation_is_open_the_instances_say_what_serves(
+    half_done: World, shown: Callable[[], Status]
+) -> None:
+    """The ledger names the release before until the outcome: that is what was released."""
+    serving, released = lines(shown(), "serving", "released")
+    assert serving.startswith("serving      version 3 (sha256 ")
+    assert serving.endswith(", not recorded yet")
+    assert released.startswith("released     version 2 (sha256 ")
+
+
+def test_with_nothing_serving_nothing_is_said_to_serve(
+    promoted: World, shown: Callable[[], Status], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the ledger names is released, and serves when `iris serve` is typed."""
+    assert len(lines(shown(), "serving", "released")) == 1
+    monkeypatch.setattr(status, "target_state", lambda _: None)
+    found = shown()
+    assert lines(found, "serving") == ["serving      nothing"]
+    assert lines(found, "released")[0].startswith("released     version 2 (sha256 ")
+    assert found.next == "iris serve"
 
 
 def test_what_was_put_in_by_hand(promoted: World) -> None:
