@@ -9,11 +9,19 @@ from artifacts.release import Release
 from artifacts.store import BlobStore, open_store
 from registry.chain import Chain
 from registry.errors import RegistryUnavailable, RolloutFailed, TargetUnavailable
+from registry.gates import Verdict
 from registry.identity import is_dead
 from registry.rollout import Instance, TargetState, awaited
 from registry.rollout.local import open_local_target
 from registry.settings import RegistrySettings
-from registry.workspace import check_file, is_ours, ledger_tag, open_ledger, registry_number
+from registry.workspace import (
+    check_file,
+    gates_tag,
+    is_ours,
+    ledger_tag,
+    open_ledger,
+    registry_number,
+)
 
 _RECONCILE = (
     "to keep it: iris reconcile --to serving; to bring back the other: iris reconcile --to ledger"
@@ -35,6 +43,9 @@ class Registered(msgspec.Struct, frozen=True):
     alias: int | None
     ledger: str | None
     """The ledger that it names."""
+    fit: dict[int, str] = {}
+    """The digests of the versions that can be promoted and that the gates did not refuse when they
+    were last asked, by number, the youngest first."""
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -175,9 +186,12 @@ def _next(chain: Chain, registered: Registered | None, troubles: list[Trouble]) 
         return next(commands, "iris status")
     if not registered.versions:
         return "iris train"
-    youngest = registered.versions[0]
-    serving = registry_number(chain.serving) if chain.serving else None
-    return "iris history" if serving == youngest else f"iris promote {youngest}"
+    serving = (registry_number(chain.serving) if chain.serving else None) or 0
+    younger = (n for n, sha256 in registered.fit.items() if sha256 not in chain.rejected)
+    offered = next((number for number in younger if number > serving), None)
+    if offered is not None:
+        return f"iris promote {offered}"
+    return "iris history" if chain.serving else "iris train"
 
 
 def target_state(settings: RegistrySettings) -> TargetState | None:
@@ -196,10 +210,16 @@ def _registered(settings: RegistrySettings) -> Registered | None:
 
     try:
         versions = open_versions(settings)
+        verdict = gates_tag(settings.iris_env)
         return Registered(
             versions.numbers(),
             versions.alias(settings.alias),
             versions.tag(ledger_tag(settings.iris_env)),
+            {
+                candidate.number: candidate.sha256
+                for candidate in versions.candidates()
+                if not candidate.tags.get(verdict, "").startswith(Verdict.FAIL)
+            },
         )
     except RegistryUnavailable:
         return None

@@ -87,10 +87,7 @@ class Versions:
                 f"version {number} has no release file: it was not registered by iris",
                 hint=f"make one with: iris register models:/{MODEL_NAME}/{number}",
             )
-        tags = dict(version.tags)
-        # A version that iris register completed keeps its own run; the file lies in another.
-        run_id = tags.get("iris.run_id") or version.run_id or ""
-        return Candidate(number, tags["iris.sha256"], run_id, tags)
+        return _candidate(version)
 
     def release_file(self, candidate: Candidate) -> bytes:
         """Return the bytes of a version's release file, whatever they are by now.
@@ -139,9 +136,16 @@ class Versions:
         Raises:
             RegistryUnavailable: MLflow did not answer.
         """
-        with _reported(self._uri):
-            found = self._client.search_model_versions(f"name='{MODEL_NAME}'")
-            return sorted((int(v.version) for v in found), reverse=True)
+        return [int(version.version) for version in self._all()]
+
+    def candidates(self) -> list[Candidate]:
+        """Return the versions that can be promoted, the youngest first.
+
+        Raises:
+            RegistryUnavailable: MLflow did not answer.
+        """
+        ready = (v for v in self._all() if v.status == "READY" and "iris.sha256" in v.tags)
+        return [_candidate(version) for version in ready]
 
     def alias(self, name: str) -> int | None:
         """Return the version that an alias names.
@@ -202,6 +206,12 @@ class Versions:
                     return None
                 raise
 
+    def _all(self) -> list[ModelVersion]:
+        """Return all registered versions, the youngest first."""
+        with _reported(self._uri):
+            found = self._client.search_model_versions(f"name='{MODEL_NAME}'")
+            return sorted(found, key=lambda version: int(version.version), reverse=True)
+
     def _find(self, number: int) -> ModelVersion | None:
         if not 0 < number <= _HIGHEST:
             return None
@@ -212,6 +222,13 @@ class Versions:
                 if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                     return None
                 raise
+
+
+def _candidate(version: ModelVersion) -> Candidate:
+    tags = dict(version.tags)
+    # A version that iris register completed keeps its own run; the file lies in another.
+    run_id = tags.get("iris.run_id") or version.run_id or ""
+    return Candidate(int(version.version), tags["iris.sha256"], run_id, tags)
 
 
 def open_versions(settings: RegistrySettings) -> Versions:

@@ -237,6 +237,11 @@ def head_tag(environment: str) -> str:
     return f"iris.ledger.{environment}.head"
 
 
+def gates_tag(environment: str) -> str:
+    """Return the tag of a version that says what the gates said of it."""
+    return f"iris.gates.{environment}"
+
+
 def registry_number(release: Release) -> int | None:
     """Return the number of a registered version; None for a release that was put in by hand."""
     return int(release.version) if release.version.isdecimal() else None

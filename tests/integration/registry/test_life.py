@@ -62,7 +62,8 @@ def test_a_promotion_and_a_rollback_lose_no_request(serving: Supervisor) -> None
 
     status = asked(home, "status")
     assert status["release"]["version"] == "1"
-    assert status["registered"] == {"versions": [3, 2, 1], "alias": 1}
+    assert status["registered"]["versions"] == [3, 2, 1]
+    assert status["registered"]["alias"] == 1
     assert status["troubles"] == []
     history = iris(home, "history").stdout
     assert "a second seed" in history

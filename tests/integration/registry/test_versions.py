@@ -28,12 +28,25 @@ def test_a_number_that_no_version_has_is_told(versions: Versions, number: int) -
         versions.candidate(number)
 
 
-def test_a_version_that_is_still_uploading_is_told(home: Path, versions: Versions) -> None:
-    """MLflow says so where it copies the files of a version; it may be ready soon."""
+def still_uploading(home: Path) -> None:
+    """Let version 2 be as MLflow has one whose files are not all there yet."""
     with contextlib.closing(sqlite3.connect(home / "mlflow.db")) as database, database:
         database.execute(
             "UPDATE model_versions SET status = 'PENDING_REGISTRATION' WHERE version = 2"
         )
+
+
+def test_what_can_be_promoted_is_listed(home: Path, versions: Versions) -> None:
+    """With its tags, the youngest first; what is not whole is left out."""
+    listed = versions.candidates()
+    assert listed == [versions.candidate(number) for number in versions.numbers()]
+    still_uploading(home)
+    assert versions.candidates() == [c for c in listed if c.number != 2]
+
+
+def test_a_version_that_is_still_uploading_is_told(home: Path, versions: Versions) -> None:
+    """MLflow says so where it copies the files of a version; it may be ready soon."""
+    still_uploading(home)
     with pytest.raises(VersionUnfit, match="version 2 is not ready") as raised:
         versions.candidate(2)
     assert "wait until its upload has ended" in raised.value.hint

@@ -109,7 +109,11 @@ class FakeVersions:
         self._check()
         if number not in self.files:
             raise VersionUnfit(f"there is no version {number}")
-        return Candidate(number, self.digests[number], "run", self.version_tags.get(number, {}))
+        tags = self.version_tags.get(number, {})
+        return Candidate(number, self.digests[number], "run", dict(tags))
+
+    def candidates(self) -> list[Candidate]:
+        return [self.candidate(number) for number in self.numbers()]
 
     def release_file(self, candidate: Candidate) -> bytes:
         self._check()

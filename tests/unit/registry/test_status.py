@@ -28,6 +28,16 @@ def troubles(world: World) -> list[tuple[str, str]]:
     return [(t.what, t.action) for t in find_troubles(chain, world.target.state, registered)]
 
 
+def said(world: World, number: int, verdict: str) -> None:
+    """Let the gates have said something of a version."""
+    world.versions.version_tags[number] = {"iris.gates.local": f"{verdict} {'0' * 64}"}
+
+
+def go_back(world: World) -> None:
+    """Roll back from what serves."""
+    rollback(world.work(), choose(world.work(), None), "wrong")
+
+
 @pytest.fixture
 def promoted(world: World) -> World:
     """Return an environment in which version 2 serves, after version 1."""
@@ -147,7 +157,7 @@ def test_an_alias_that_was_moved_by_hand(promoted: World) -> None:
 def test_an_alias_that_is_pending(promoted: World) -> None:
     """Recovery moves it."""
     promoted.versions.down = True
-    rollback(promoted.work(), choose(promoted.work(), None), "wrong")
+    go_back(promoted)
     assert troubles(promoted)[0][1] == "iris recover"
 
 
@@ -213,6 +223,14 @@ def test_with_mlflow_down_the_rest_is_told(promoted: World, shown: Callable[[], 
     [
         (lambda world: None, "iris history"),
         (lambda world: world.register(tilt=0.02), "iris promote 3"),
+        (go_back, "iris history"),
+        (lambda world: (go_back(world), world.register(tilt=0.02)), "iris promote 3"),
+        (lambda world: said(world, world.register(tilt=0.02), "pass"), "iris promote 3"),
+        (lambda world: said(world, world.register(tilt=0.02), "fail"), "iris history"),
+        (
+            lambda world: (world.register(), said(world, world.register(tilt=0.02), "fail")),
+            "iris promote 3",
+        ),
         (lambda world: world.by_hand(), "iris status"),
         (lambda world: world.versions.tags.clear(), "iris status"),
         (lambda world: setattr(world.versions, "down", True), "iris status"),
@@ -226,6 +244,19 @@ def test_with_mlflow_down_the_rest_is_told(promoted: World, shown: Callable[[], 
 def test_what_is_next_is_a_command(
     promoted: World, shown: Callable[[], Status], disagree: Callable[[World], None], command: str
 ) -> None:
-    """It is typed as it stands: where words say what to do, they stand at what is in the way."""
+    """It is typed as it stands: where words say what to do, they stand at what is in the way.
+
+    A version that was rolled back from, or that the gates refused, would be refused again.
+    """
     disagree(promoted)
     assert shown().next == command
+
+
+def test_with_nothing_fit_to_be_the_first_another_is_trained(
+    world: World, shown: Callable[[], Status]
+) -> None:
+    """There is no history yet."""
+    number = world.register()
+    assert shown().next == f"iris promote {number}"
+    said(world, number, "fail")
+    assert shown().next == "iris train"
