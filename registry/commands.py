@@ -10,12 +10,14 @@ import click
 import msgspec
 
 from artifacts import settings as environment
+from artifacts.errors import IrisError, UsageError
 from artifacts.store import open_store
 from registry.settings import RegistrySettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from registry.gates import Report
     from registry.workspace import Workspace
 
 
@@ -141,9 +143,16 @@ def promote(  # noqa: PLR0913, PLR0917  an option each
     from registry.promotion import promote as run
     from registry.screens import gate_table
 
+    known: dict[str, Any] = {}
+
+    def judged(report: "Report") -> None:
+        known["report"] = report
+        if not as_json:
+            click.echo(gate_table(report))
+
     settings = environment.load(RegistrySettings)
     _announce(settings, as_json)
-    with _workspace(settings, as_json) as work:
+    with _workspace(settings, as_json, known) as work:
         request = Request(
             version,
             reason=reason,
@@ -153,7 +162,7 @@ def promote(  # noqa: PLR0913, PLR0917  an option each
             watch_s=work.thresholds.watch.seconds if watch is None else watch,
             dry_run=dry_run,
         )
-        promotion = run(work, request, lambda r: None if as_json else click.echo(gate_table(r)))
+        promotion = run(work, request, judged)
     if as_json:
         _print_json(promotion)
     elif promotion.plan and promotion.operation is None:
@@ -262,7 +271,6 @@ def reconcile(to: str | None, reason: str, as_json: bool) -> None:
 @_json
 def history(operation: int | None, as_json: bool) -> None:
     """List every promotion and rollback, or tell everything about one."""
-    from artifacts.errors import UsageError
     from registry.screens import history_table, operation_screen
     from registry.workspace import open_ledger
 
@@ -320,19 +328,34 @@ def _announce(settings: RegistrySettings, as_json: bool) -> None:
 
 
 @contextlib.contextmanager
-def _workspace(settings: RegistrySettings, as_json: bool) -> "Iterator[Workspace]":
-    """Yield what a command works on; whoever reads is told each step, and may interrupt."""
+def _workspace(
+    settings: RegistrySettings, as_json: bool, known: dict[str, Any] | None = None
+) -> "Iterator[Workspace]":
+    """Yield what a command works on; whoever reads is told each step, and may interrupt.
+
+    Args:
+        settings: the command's settings.
+        as_json: whether a program reads, which is also told as an object why the command failed.
+        known: what is told besides then, as it is by then.
+    """
     from registry.events import choose_teller
     from registry.interruption import interruptible
     from registry.workspace import open_workspace
 
     # The renderer ends before the error is told, so that the last picture stands above it.
-    with (
-        interruptible(settings),
-        choose_teller(click.echo, as_json=as_json, terminal=_on_terminal()) as teller,
-        open_workspace(settings, teller) as work,
-    ):
-        yield work
+    try:
+        with (
+            interruptible(settings),
+            choose_teller(click.echo, as_json=as_json, terminal=_on_terminal()) as teller,
+            open_workspace(settings, teller) as work,
+        ):
+            yield work
+    except IrisError as error:
+        if as_json:
+            told = {"error": error.message, "hint": error.hint, "exit_code": error.exit_code}
+            with contextlib.suppress(OSError):  # nobody may read any more
+                _print_json({**told, **(known or {})})
+        raise
 
 
 def _on_terminal() -> bool:

@@ -1,12 +1,21 @@
-"""The registry's commands: what is wrong usage is told before anything is asked or written."""
+"""The registry's commands: wrong usage is told first, and programs are told of failures too."""
 
+import contextlib
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from registry import commands
+from artifacts.errors import IrisError
+from registry import commands, workspace
+from registry.events import Teller
+from registry.settings import RegistrySettings
+from registry.workspace import Workspace
+from tests.unit.registry.fakes import World
 
 REASONS = [
     (commands.gates, ["2", "--allow-contract-change"]),
@@ -42,3 +51,75 @@ def test_every_reason_is_looked_at() -> None:
         if isinstance(option.type, commands.Reason)
     ]
     assert sorted(found) == sorted((command.name, words[-1]) for command, words in REASONS)
+
+
+@pytest.fixture
+def failed(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """Return what runs a command that fails on the world, and returns its last line."""
+
+    def run(
+        command: click.Command, *words: str, at: Callable[[str], None] = lambda _: None
+    ) -> dict[str, Any]:
+        @contextlib.contextmanager
+        def opened(_: RegistrySettings, teller: Teller) -> Iterator[Workspace]:
+            work = world.work()
+            work.step, work.told, work.crash_point = teller.step, teller.told, at
+            yield work
+
+        monkeypatch.setattr(workspace, "open_workspace", opened)
+        home = {"IRIS_HOME": str(world.folder)}
+        done = CliRunner().invoke(command, [*words, "--json"], env=home)
+        assert isinstance(done.exception, IrisError)
+        last = json.loads(done.stdout.splitlines()[-1])
+        assert isinstance(last, dict)
+        assert last["exit_code"] == done.exception.exit_code
+        return last
+
+    return run
+
+
+def test_a_program_is_told_why_the_gates_refuse(
+    world: World, failed: Callable[..., dict[str, Any]]
+) -> None:
+    """The last line is an object then too, with what the gates said."""
+    last = failed(commands.promote, str(world.register(tilt=50.0)))
+    assert last["exit_code"] == 1
+    assert "is not promoted" in last["error"]
+    assert "train a better one" in last["hint"]
+    assert {"integrity", "quality"} <= {finding["gate"] for finding in last["report"]["findings"]}
+
+
+def test_a_program_is_told_that_it_was_interrupted(
+    world: World, failed: Callable[..., dict[str, Any]]
+) -> None:
+    """Ctrl-C too ends with an object: what serves, what is open, what to do."""
+
+    def press(here: str) -> None:
+        if here == "during roll out":
+            raise KeyboardInterrupt
+
+    last = failed(commands.promote, str(world.register()), "--watch", "0s", at=press)
+    assert last["exit_code"] == 130
+    assert last["error"].startswith("interrupted; ")
+    assert "iris recover" in last["hint"]
+    assert last["report"]["version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (commands.gates, ["1"]),
+        (commands.promote, ["1"]),
+        (commands.rollback, []),
+        (commands.reconcile, ["--to", "serving"]),
+    ],
+    ids=str,
+)
+def test_a_program_is_told_why_a_command_failed(
+    world: World, failed: Callable[..., dict[str, Any]], command: click.Command, words: list[str]
+) -> None:
+    """With nothing registered, and something that serves by hand, none does what it is for."""
+    world.by_hand()
+    last = failed(command, *words)
+    assert last["error"]
+    assert "report" not in last
