@@ -8,6 +8,7 @@ During the first promotion of all there is no release before: then it takes that
 to nothing served. An adoption changes nothing of what serves, so there is nothing to go back from.
 """
 
+import shlex
 from collections.abc import Callable
 
 from artifacts.release import Release
@@ -44,13 +45,22 @@ def choose(work: Workspace, version: str | None) -> Release | None:
         found = chain.previous(work.target.read().release) if good else None
     if found is None:
         what = f"release {version}" if version is not None else "release before this one"
-        known = ", ".join(r.version for r in good) or "none"
         open_ = f"; {chain.open.describe()}: iris recover ends it" if chain.open else ""
         raise NothingToDo(
             f"there is no {what} to roll back to",
-            hint=f"released so far: {known}; see iris history{open_}",
+            hint=f"{_released(chain)}{open_}",
         )
     return found
+
+
+def _released(chain: Chain) -> str:
+    """Say what was released so far, the youngest first, and how to serve one of them."""
+    good = [o.intent.to for o in chain.operations if o.succeeded]
+    youngest = list(dict.fromkeys(good))[::-1]
+    known = ", ".join(release.version for release in youngest) or "none"
+    other = next((r.version for r in youngest if r != chain.serving), None)
+    way = f"one by name: iris rollback --to {shlex.quote(other)}; " if other else ""
+    return f"{way}released so far: {known}; see iris history"
 
 
 def rollback(work: Workspace, release: Release | None, reason: str) -> int:

@@ -54,6 +54,17 @@ def test_a_release_that_was_passed_over_is_still_one_before(world: World) -> Non
     world.consistent()
 
 
+def test_where_none_is_left_one_can_be_named(world: World) -> None:
+    """The command is told, and the releases in the order that status has: the youngest first."""
+    promoted(world, 3)
+    go_back(world)
+    go_back(world)
+    with pytest.raises(NothingToDo) as error:
+        choose(world.work(), None)
+    assert error.value.hint.startswith("one by name: iris rollback --to 3; ")
+    assert "released so far: 3, 2, 1;" in error.value.hint
+
+
 def test_any_release_that_served_can_be_named(world: World) -> None:
     """Every past release can be served again."""
     promoted(world, 3)
@@ -74,8 +85,9 @@ def test_a_release_that_never_served_is_no_target(world: World) -> None:
 def test_with_nothing_before_there_is_nothing_to_do(world: World) -> None:
     """The first release has none before it."""
     promoted(world, 1)
-    with pytest.raises(NothingToDo):
+    with pytest.raises(NothingToDo) as error:
         choose(world.work(), None)
+    assert error.value.hint == "released so far: 1; see iris history"
 
 
 @pytest.mark.parametrize("point", ["after intent", "before roll out", "during roll out"])
