@@ -19,6 +19,8 @@ from rich.text import Text
 
 Echo = Callable[[str], None]
 
+_PROGRESS_S = 10.0
+
 
 class Clock(Protocol):
     """The two times that are shown: the day's, and one that only rises."""
@@ -56,6 +58,9 @@ class Teller(Protocol):
     def told(self, words: str) -> None:
         """Hear how the step goes on."""
 
+    def progress(self, words: str) -> None:
+        """Hear how far the step is, every second or so; a log may leave some out."""
+
 
 class Recording:
     """Keeps what it is told, for tests."""
@@ -73,17 +78,27 @@ class Recording:
         """Keep them."""
         self.words.append(words)
 
+    progress = told
+
 
 class Lines:
-    """A line for each thing told, with the moment."""
+    """A line for each thing told, with the moment; of progress one now and then."""
 
     def __init__(self, echo: Echo, clock: Clock) -> None:
         self._echo = echo
         self._clock = clock
+        self._progress_due = 0.0
 
     def step(self, name: str, words: str) -> None:  # noqa: ARG002  the words say it all
         """Write a line."""
+        self._progress_due = 0.0
         self.told(words)
+
+    def progress(self, words: str) -> None:
+        """Write a line, unless one was written a moment ago."""
+        if self._clock.seconds() >= self._progress_due:
+            self._progress_due = self._clock.seconds() + _PROGRESS_S
+            self.told(words)
 
     def told(self, words: str) -> None:
         """Write a line."""
@@ -115,6 +130,8 @@ class JsonLines:
         }
         with contextlib.suppress(OSError):
             self._echo(msgspec.json.encode(event).decode())
+
+    progress = told
 
 
 class _Step:
@@ -155,6 +172,8 @@ class LiveView:
             self._steps.append(_Step("", words, self._clock.seconds()))
         self._steps[-1].words = words
         self._draw()
+
+    progress = told
 
     def table(self) -> Table:
         """Return what is shown now."""

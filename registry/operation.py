@@ -196,7 +196,7 @@ class RunningOperation:
         assert described is not None
         former = self.chain.operation(self.number).former or Former(None, None)
         window = Window(gateways, *described, former, self._work.limits, self.intent.watch_s)
-        return window.watch(self._check_serving, self._work.told)
+        return window.watch(self._check_serving, self._work.progress)
 
     @contextlib.contextmanager
     def _gateways(self) -> Iterator[Gateways | None]:

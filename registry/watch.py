@@ -268,7 +268,10 @@ class Window:
                 real = counters.read() or real
                 self._judge(real or _NOTHING, seen.traffic())
                 counted = real.requests if real else "unknown"
-                told(f"{counted} real and {seen.requests} synthetic requests, within bounds")
+                told(
+                    f"{now - begun:.0f} of {self.seconds:g} s: {counted} real and "
+                    f"{seen.requests} synthetic requests, within bounds"
+                )
             if over:
                 return self._summary(now - begun, real, seen)
             due = max(due + pause, time.monotonic())

@@ -51,6 +51,8 @@ class Workspace:
         """Called with the name of each step and what it does, as it begins."""
         self.told = teller.told
         """Called with words on how the step goes on."""
+        self.progress = teller.progress
+        """Called every second or so with words on how far the step is."""
 
     @cached_property
     def target(self) -> Target:

@@ -63,7 +63,8 @@ def failed(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[
         @contextlib.contextmanager
         def opened(_: RegistrySettings, teller: Teller) -> Iterator[Workspace]:
             work = world.work()
-            work.step, work.told, work.crash_point = teller.step, teller.told, at
+            work.step, work.told, work.progress = teller.step, teller.told, teller.progress
+            work.crash_point = at
             yield work
 
         monkeypatch.setattr(workspace, "open_workspace", opened)

@@ -85,6 +85,23 @@ def test_lines_carry_the_moment() -> None:
     ]
 
 
+def test_lines_leave_out_progress_of_a_moment_ago() -> None:
+    """A minute's window is a handful of lines in a log; each step begins anew."""
+    clock, lines = HandClock(), list[str]()
+    log = Lines(lines.append, clock)
+    for step in ("watching version 2", "watching version 3"):
+        log.step("watch", step)
+        for second in range(25):
+            log.progress(f"{second} of 60 s")
+            clock.passed += 1
+    told = [line.partition("  ")[2] for line in lines]
+    assert told == [
+        line
+        for step in ("watching version 2", "watching version 3")
+        for line in (step, "0 of 60 s", "10 of 60 s", "20 of 60 s")
+    ]
+
+
 def test_json_lines_name_the_step_of_each_event() -> None:
     """One object a line."""
     clock, lines = HandClock(), list[str]()

@@ -1,5 +1,6 @@
 """The watch window: what is out of bounds, how counts are taken into account, what is read."""
 
+import re
 import time
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -267,6 +268,17 @@ def watched(*behind: Gateway, former: Former = FORMER, limits: Limits = LIMITS) 
     """Return what a window sees that is over at once, but for what it needs to tell."""
     found = Window(gateways(*behind), CARD, SHA256, former, limits, seconds=0.001)
     return found.watch(lambda: None, lambda _: None)
+
+
+def test_how_much_of_the_window_is_over_is_told() -> None:
+    """Whoever waits sees for how long yet, and that all is well so far."""
+    told = list[str]()
+    Window(gateways(Gateway([prediction()])), CARD, SHA256, FORMER, LIMITS, seconds=0.01).watch(
+        lambda: None, told.append
+    )
+    words = r"\d+ of 0\.01 s: (\d+|unknown) real and \d+ synthetic requests, within bounds"
+    assert told
+    assert all(re.fullmatch(words, line) for line in told)
 
 
 def counted(outcome: str, number: int, sha256: str = SHA256) -> str:
