@@ -143,7 +143,7 @@ def with_other_labels(table: Table, labels: list[str]) -> Table:
     return Table(table.rows, labels, table.features)
 
 
-def keep(world: World, table: Table) -> str:
+def stored(world: World, table: Table) -> str:
     """Keep a table as training does, and return its digest."""
     world.work().store.records.create(f"data/{table.sha256}.csv", table.to_csv())
     return table.sha256
@@ -164,7 +164,7 @@ def test_what_learned_swapped_labels_fails_by_the_champions_data(tmp_path: Path)
     world = world_of(tmp_path, table)
     promote(world.work(), Request(world.register()))
     labels = [LABELS[1], LABELS[0], LABELS[2]]
-    number = world.register(labels=labels, data_sha256=keep(world, swapped(table)))
+    number = world.register(labels=labels, data_sha256=stored(world, swapped(table)))
     report = examine_version(world.work(), number, "the labels' order")
     assert [verdicts(report)[gate] for gate in ON_ROWS] == [Verdict.FAIL] * 3, gate_table(report)
     quality = finding(report, "quality")
@@ -179,7 +179,7 @@ def test_what_learned_shuffled_labels_fails(tmp_path: Path) -> None:
     world = world_of(tmp_path, table)
     promote(world.work(), Request(world.register()))
     shuffled = np.random.default_rng(1).permutation(table.labels).tolist()
-    digest = keep(world, with_other_labels(table, shuffled))
+    digest = stored(world, with_other_labels(table, shuffled))
     report = examine_version(world.work(), world.register(tilt=50.0, data_sha256=digest))
     assert verdicts(report)["quality"] is Verdict.FAIL, gate_table(report)
 
@@ -190,7 +190,7 @@ def test_the_same_table_with_more_rows_passes_on_both(tmp_path: Path) -> None:
     world = world_of(tmp_path, table)
     promote(world.work(), Request(world.register()))
     whole = Table(np.vstack([table.rows, more.rows]), table.labels + more.labels, table.features)
-    number = world.register(tilt=0.2, data_sha256=keep(world, whole))
+    number = world.register(tilt=0.2, data_sha256=stored(world, whole))
     report = examine_version(world.work(), number)
     assert report.verdict is Verdict.PASS, gate_table(report)
     assert all("; on its own data " in finding(report, gate).sentence for gate in ON_ROWS)
@@ -232,7 +232,7 @@ def test_a_champions_data_that_lacks_a_feature_lets_nothing_pass(world: World) -
     """It is there, and the candidate can't be asked for its rows."""
     table = table_of(400, 1)
     fewer = Table(table.rows[:, :3], table.labels, table.features[:3])
-    number = world.register(data_sha256=keep(world, fewer))
+    number = world.register(data_sha256=stored(world, fewer))
     promote(world.work(), Request(number, accept_inconclusive="the first"))
     report = examine_version(world.work(), world.register(tilt=0.01))
     assert finding(report, "quality").verdict is Verdict.INCONCLUSIVE
