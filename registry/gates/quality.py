@@ -230,7 +230,7 @@ def _on(data: str, found: Finding) -> Finding:
     measures = [msgspec.structs.replace(m, name=f"{m.name}, {data}") for m in found.measures]
     return msgspec.structs.replace(
         found,
-        sentence=f"on {data} {found.sentence}",
+        sentence=f"on {data}, {found.sentence}",
         measured=f"on {data}: {found.measured}",
         measures=measures,
     )

@@ -168,8 +168,8 @@ def test_what_learned_swapped_labels_fails_by_the_champions_data(tmp_path: Path)
     report = examine_version(world.work(), number, "the labels' order")
     assert [verdicts(report)[gate] for gate in ON_ROWS] == [Verdict.FAIL] * 3, gate_table(report)
     quality = finding(report, "quality")
-    assert quality.sentence.startswith("on the champion's data it ")
-    assert "; on its own data it is better than the champion by " in quality.sentence
+    assert quality.sentence.startswith("on the champion's data, it ")
+    assert "; on its own data, it is better than the champion by " in quality.sentence
     assert f"The champion has other data, {table.sha256[:12]}…" in gate_table(report)
 
 
@@ -193,7 +193,7 @@ def test_the_same_table_with_more_rows_passes_on_both(tmp_path: Path) -> None:
     number = world.register(tilt=0.2, data_sha256=stored(world, whole))
     report = examine_version(world.work(), number)
     assert report.verdict is Verdict.PASS, gate_table(report)
-    assert all("; on its own data " in finding(report, gate).sentence for gate in ON_ROWS)
+    assert all("; on its own data, " in finding(report, gate).sentence for gate in ON_ROWS)
     assert "The champion has other data" in gate_table(report)
 
 
