@@ -214,6 +214,13 @@ class Chain:
         """Return every record of an operation, its intent first."""
         return [self.records[number], *self._following(number)]
 
+    def holding(self, number: int) -> int | None:
+        """Return the operation that a record is of; None where there is none."""
+        record = next((r for r in self.records if r.number == number), None)
+        if record is None or isinstance(record.body, Genesis):
+            return None
+        return number if isinstance(record.body, Intent) else record.body.intent
+
     def _left(self, intent: Intent) -> list[Release]:
         """Return what a rollback goes back from: what it met, and what it kept from serving."""
         left: list[Release | None] = [intent.origin]

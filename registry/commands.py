@@ -282,7 +282,13 @@ def history(operation: int | None, as_json: bool) -> None:
         click.echo(history_table(chain)) if not as_json else _print_json(records)
         return
     if operation not in [o.number for o in chain.operations]:
-        raise UsageError(f"there is no operation {operation}", hint="iris history lists them")
+        holding = chain.holding(operation)
+        found = f"record {operation} is of {holding}: iris history {holding}" if holding else ""
+        raise UsageError(
+            f"there is no operation {operation}",
+            hint="an operation bears the number of its first record; "
+            f"{found or 'iris history lists them'}",
+        )
     records = chain.of(operation)
     click.echo(operation_screen(store, chain, operation)) if not as_json else _print_json(records)
 

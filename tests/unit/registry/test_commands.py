@@ -10,9 +10,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from artifacts.errors import IrisError
+from artifacts.errors import IrisError, UsageError
 from registry import commands, workspace
 from registry.events import Teller
+from registry.promotion import Request, promote
 from registry.settings import RegistrySettings
 from registry.workspace import Workspace
 from tests.unit.registry.fakes import World
@@ -77,6 +78,23 @@ def failed(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[
         return last
 
     return run
+
+
+def no_operation(world: World, number: int) -> str:
+    """Return what is said to do about a number that no operation has."""
+    home = {"IRIS_HOME": str(world.folder)}
+    done = CliRunner().invoke(commands.history, [str(number)], env=home)
+    assert isinstance(done.exception, UsageError)
+    assert f"there is no operation {number}" in done.exception.message
+    return done.exception.hint
+
+
+def test_the_operation_that_a_record_is_of_is_named(world: World) -> None:
+    """A number that some screen has shown may be that of a later record of an operation."""
+    promote(world.work(), Request(world.register()))
+    assert no_operation(world, 2).endswith("; record 2 is of 1: iris history 1")
+    for none in (0, 99):
+        assert no_operation(world, none).endswith("first record; iris history lists them")
 
 
 def test_a_program_is_told_why_the_gates_refuse(
