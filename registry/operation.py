@@ -150,7 +150,9 @@ class RunningOperation:
         self._desire(self.intent.to)
         self._work.crash_point("during roll out")
         state = self._work.target.wait_until_serving(self.intent.to, self._work.told)
-        self._work.told(f"{len(state.instances)} instances serve it, each by its own word")
+        count = len(state.instances)
+        serve = "1 instance serves it, by" if count == 1 else f"{count} instances serve it, each by"
+        self._work.told(f"{serve} its own word")
         self._work.crash_point("after roll out")
 
     def _look_before(self) -> Former | None:

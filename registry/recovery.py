@@ -67,7 +67,7 @@ def recover(work: Workspace, takeover: str = "") -> list[str]:
             the cause is mended.
     """
     chain = work.ledger.read()
-    done = []
+    done, told = [], []
     if chain.open is not None:
         why = _may_take_over(work, chain.open, takeover)
         work.check_target(chain, work.target.read())
@@ -77,7 +77,11 @@ def recover(work: Workspace, takeover: str = "") -> list[str]:
         assert outcome is not None
         ended = f"{before.intent.operation} to {before.intent.to}: {outcome.result}"
         done.append(f"{ended} ({outcome.explanation})" if outcome.explanation else ended)
-    return done + (settle_alias(work, chain, chain.pending.number) if chain.pending else [])
+        by_hand = outcome.result is Result.TAKEN_OVER_BY_HAND
+        serves = "what was put in by hand" if by_hand else outcome.serving or "nothing"
+        told.append(f"{serves} serves; iris history {before.number} tells all")
+    settled = settle_alias(work, chain, chain.pending.number) if chain.pending else []
+    return done + settled + told
 
 
 def _end(work: Workspace, chain: Chain, operation: Operation, why: str) -> Chain:

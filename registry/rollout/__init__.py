@@ -103,13 +103,18 @@ def awaited(state: TargetState, release: Release | None) -> str | None:
     if state.release != release:
         return "the target to take the release"
     if release is None:
-        return f"{len(state.instances)} instances to stop" if state.instances else None
+        return f"{_instances(len(state.instances))} to stop" if state.instances else None
     if not state.instances:
         return "the first instance to start"
     proven = [i for i in state.instances if i.ready and _is(i.release, release)]
     if len(proven) < len(state.instances):
-        return f"{len(state.instances) - len(proven)} of {len(state.instances)} instances"
+        missing = len(state.instances) - len(proven)
+        return f"{missing} of {_instances(len(state.instances))}"
     return "the rollout to end" if state.rollout.state == "progressing" else None
+
+
+def _instances(count: int) -> str:
+    return "1 instance" if count == 1 else f"{count} instances"
 
 
 def _is(found: Release | None, asked: Release) -> bool:

@@ -37,6 +37,7 @@ def test_a_good_version_serves_and_is_the_champion(world: World) -> None:
     (operation,) = world.work().ledger.read().operations
     assert operation.number == promotion.operation
     assert operation.intent.reason == "the first"
+    assert "1 instance serves it, by its own word" in world.told.words
     assert operation.effects == (Effect.PUBLISH, Effect.ROLL_OUT, Effect.MOVE_ALIAS)
     report = world.work().store.records.read(f"gates/{operation.intent.evidence}.json")
     assert sha256_hex(report) == operation.intent.evidence

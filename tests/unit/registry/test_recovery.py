@@ -198,7 +198,7 @@ def test_a_hand_made_change_is_recorded_and_left(world: World) -> None:
         promote(world.work(crash_at="during roll out"), Request(2))
     world.by_hand()
 
-    recover(world.work())
+    assert recover(world.work())[-1].startswith("what was put in by hand serves; iris history ")
 
     assert world.serving() == "by-hand"
     outcome = world.work().ledger.read().operations[-1].outcome
@@ -265,7 +265,7 @@ def test_where_it_cannot_be_proven_again_the_alias_goes_back_too(
     world.target.broken = {str(number)}
     world.versions.down = down
     with pytest.raises(RegistryUnavailable) if down else contextlib.nullcontext():
-        (done,) = recover(world.work())
+        done, _ = recover(world.work())
         assert "compensated (version" in done
     world.versions.down = False
     recover(world.work())
@@ -279,7 +279,7 @@ def test_a_rollback_that_died_leaves_what_a_hand_put_in_since(world: World) -> N
     with pytest.raises(Crash):
         rollback(world.work(crash_at="before roll out"), choose(world.work(), None), "wrong")
     world.by_hand()
-    (done,) = recover(world.work())
+    done, _ = recover(world.work())
     assert "taken over by hand" in done
     assert world.serving() == "by-hand"
     assert world.work().ledger.read().open is None
@@ -326,7 +326,10 @@ def test_a_second_recovery_finds_nothing(world: World) -> None:
     world.register()
     with pytest.raises(Crash):
         promote(world.work(crash_at="during roll out"), Request(1))
-    assert recover(world.work()) != []
+    ended, told = recover(world.work())
+    assert ended.startswith("promotion to version 1 ")
+    assert told.startswith("version 1 ")
+    assert told.endswith(" serves; iris history 1 tells all")
     head = world.work().ledger.read().head
     assert recover(world.work()) == []
     assert world.work().ledger.read().head == head
