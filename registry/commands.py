@@ -246,7 +246,10 @@ def status(exit_code: bool, as_json: bool) -> None:
 @click.option("--reason", type=Reason(), default="", help="Why, for the ledger.")
 @_json
 def reconcile(to: str | None, reason: str, as_json: bool) -> None:
-    """Show how ledger, MLflow and what serves disagree; told so, make them agree again."""
+    """Show how ledger, MLflow and what serves disagree; told so, make them agree again.
+
+    A program that only asks whether they do takes iris status --exit-code.
+    """
     from registry.reconcile import reconcile_to_ledger, reconcile_to_serving
     from registry.screens import troubles_list
     from registry.status import gather_status
@@ -316,12 +319,14 @@ def verify_ledger(as_json: bool) -> None:
     """Read every record of the ledger, and name one that is missing, altered or out of order."""
     from registry.verification import verify
 
-    count, stamps = verify(environment.load(RegistrySettings))
+    found = verify(environment.load(RegistrySettings))
     if as_json:
-        _print_json({"records": count, "stamps": stamps})
+        _print_json(found)
         return
-    click.echo(f"{count} records, each whole and in its place")
-    click.echo(f"stamps that agree: {', '.join(stamps) or 'none was there to compare with'}")
+    click.echo(f"{found.records} records, each whole and in its place")
+    click.echo(f"stamps that agree: {', '.join(found.stamps) or 'none was there to compare with'}")
+    for where in found.silent:
+        click.echo(f"not compared with the stamp in {where}: it does not answer")
 
 
 def _announce(settings: RegistrySettings, as_json: bool) -> None:

@@ -1,5 +1,7 @@
 """Reading the whole ledger, and comparing it with the stamps that were left elsewhere."""
 
+import msgspec
+
 from artifacts.store import open_store
 from registry.errors import RegistryUnavailable, TargetUnavailable
 from registry.ledger import check_stamp, read_stamp
@@ -9,35 +11,46 @@ from registry.settings import RegistrySettings
 from registry.workspace import head_tag, open_ledger
 
 
-def verify(settings: RegistrySettings) -> tuple[int, list[str]]:
-    """Return how many records there are, and where a stamp was found that agrees.
+class Verification(msgspec.Struct, frozen=True):
+    """What was read and compared."""
+
+    records: int
+    stamps: list[str]
+    """Where a stamp was found, each of which agrees."""
+    silent: list[str]
+    """What did not answer, so that its stamp was not compared."""
+
+
+def verify(settings: RegistrySettings) -> Verification:
+    """Read every record, and compare the ledger with the stamps that are there.
 
     Raises:
         LedgerDamaged: a record is missing, altered or out of order, or a stamp disagrees.
     """
     # The stamps come first: a promoter at work appends a record before he leaves its stamp.
-    stamps = {"what serves": _of_target(settings), "MLflow": _of_registry(settings)}
+    stamps: dict[str, Stamp | None] = {}
+    silent = []
+    for where, of in (("what serves", _of_target), ("MLflow", _of_registry)):
+        try:
+            stamps[where] = of(settings)
+        except (TargetUnavailable, RegistryUnavailable):
+            silent.append(where)
     chain = open_ledger(settings, open_store(settings.store_uri)).verify()
     found = [(where, stamp) for where, stamp in stamps.items() if stamp is not None]
     for where, stamp in found:
         check_stamp(chain, stamp, where)
-    return len(chain.records), [f"{where} (record {stamp.number})" for where, stamp in found]
+    agreed = [f"{where} (record {stamp.number})" for where, stamp in found]
+    return Verification(len(chain.records), agreed, silent)
 
 
 def _of_target(settings: RegistrySettings) -> Stamp | None:
-    try:
-        with open_local_target(settings, start=False) as target:
-            fence = target.read().fence
-    except TargetUnavailable:
-        return None
+    with open_local_target(settings, start=False) as target:
+        fence = target.read().fence
     return fence.stamp if fence else None
 
 
 def _of_registry(settings: RegistrySettings) -> Stamp | None:
     from registry.versions import open_versions
 
-    try:
-        text = open_versions(settings).tag(head_tag(settings.iris_env))
-    except RegistryUnavailable:
-        return None
+    text = open_versions(settings).tag(head_tag(settings.iris_env))
     return read_stamp(text, "MLflow") if text is not None else None

@@ -97,6 +97,18 @@ def test_the_operation_that_a_record_is_of_is_named(world: World) -> None:
         assert no_operation(world, none).endswith("first record; iris history lists them")
 
 
+def test_what_was_not_compared_with_the_ledger_is_told(world: World) -> None:
+    """A stamp that could not be asked for does not count as one that agrees."""
+    promote(world.work(), Request(world.register()))
+    home = {"IRIS_HOME": str(world.folder), "MLFLOW_TRACKING_URI": ""}
+    done = CliRunner().invoke(commands.verify_ledger, env=home)
+    assert done.stdout.splitlines()[1:] == [
+        "stamps that agree: none was there to compare with",
+        "not compared with the stamp in what serves: it does not answer",
+        "not compared with the stamp in MLflow: it does not answer",
+    ]
+
+
 def test_a_program_is_told_why_the_gates_refuse(
     world: World, failed: Callable[..., dict[str, Any]]
 ) -> None:
