@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -202,7 +203,7 @@ def _echo_ports_taken(log: Path) -> None:
 
 def _iris(*words: str) -> None:
     """Run one of our commands, as it would be typed."""
-    click.secho(f"\n$ iris {' '.join(words)}", bold=True)
+    click.secho(f"\n$ iris {shlex.join(words)}", bold=True)
     if subprocess.run([sys.executable, "-m", "iris", *words], check=False).returncode != 0:
         raise DemoFailed(
             f"iris {words[0]} failed, see above", hint="mend it, then run make demo again"
