@@ -43,6 +43,16 @@ def test_whatever_is_logged_is_one_line(capsys: pytest.CaptureFixture[str]) -> N
     assert "ValueError: invalid literal" in second["exception"]
 
 
+def test_a_library_that_disables_our_loggers_is_overruled(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """BentoML does when it is imported, to all that are there before it."""
+    log.disabled = True
+    start_logging("gateway", {"LOG_FORMAT": "json"})
+    log.info("it is so")
+    assert json.loads(capsys.readouterr().out)["event"] == "it is so"
+
+
 def test_people_get_text(capsys: pytest.CaptureFixture[str]) -> None:
     """The same in the same order, with an exception on lines of its own."""
     assert not start_logging("gateway", {"LOG_FORMAT": "text"})
