@@ -51,7 +51,7 @@ class Teller(Protocol):
         """Hear that a step begins.
 
         Args:
-            name: an effect's value, or `gates`, `look before`, `outcome`.
+            name: an effect's value, or `ask MLflow`, `gates`, `look before`, `outcome`.
             words: what is done, to what.
         """
 

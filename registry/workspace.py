@@ -78,6 +78,7 @@ class Workspace:
     @cached_property
     def versions(self) -> "Versions":
         """The registered versions."""
+        self.step("ask MLflow", "asking MLflow")  # whose import takes seconds
         from registry.versions import open_versions
 
         return open_versions(self.settings)

@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner
 
 from artifacts.errors import IrisError, UsageError
-from registry import commands, workspace
-from registry.events import Teller
+from registry import commands, versions, workspace
+from registry.events import Recording, Teller
 from registry.promotion import Request, promote
 from registry.settings import RegistrySettings
-from registry.workspace import Workspace
+from registry.workspace import Workspace, open_workspace
 from tests.unit.registry.fakes import World
 
 REASONS = [
@@ -107,6 +107,20 @@ def test_what_was_not_compared_with_the_ledger_is_told(world: World) -> None:
         "not compared with the stamp in what serves: it does not answer",
         "not compared with the stamp in MLflow: it does not answer",
     ]
+
+
+def test_that_mlflow_is_asked_is_told_before_it_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That takes seconds, in which a rollback seemed to do nothing; it is told once."""
+    told = Recording()
+    opened = list[list[str]]()
+    monkeypatch.setattr(versions, "open_versions", lambda _: opened.append([*told.words]))
+    with open_workspace(RegistrySettings(iris_home=str(tmp_path)), told) as work:
+        assert told.words == []
+        assert work.versions is work.versions
+    assert opened == [["asking MLflow"]]
+    assert told.words == ["asking MLflow"]
 
 
 def test_a_program_is_told_why_the_gates_refuse(
