@@ -86,6 +86,13 @@ class Operation:
         return self.outcome is not None and self.outcome.result is Result.DONE
 
     @property
+    def rolled_back(self) -> bool:
+        """Whether a rollback took it over, and it was undone."""
+        undone = self.outcome is not None and self.outcome.result is Result.COMPENSATED
+        taken = (record.body for record in self.takeovers)
+        return undone and any(isinstance(body, Takeover) and body.rollback for body in taken)
+
+    @property
     def alias_pending(self) -> bool:
         """Whether the alias has yet to be moved."""
         pending = self.outcome is not None and self.outcome.alias is AliasState.PENDING
@@ -157,6 +164,8 @@ class Chain:
         for operation in self.operations:
             if operation.intent.operation is Kind.ROLLBACK and operation.succeeded:
                 rejected |= {r.sha256 for r in self._left(operation.intent) if r.sha256}
+            if operation.rolled_back and operation.intent.to.sha256:
+                rejected.add(operation.intent.to.sha256)
             if operation.succeeded and operation.intent.to.sha256:
                 rejected.discard(operation.intent.to.sha256)
         return frozenset(rejected)

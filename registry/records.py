@@ -115,6 +115,8 @@ class Takeover(_Body, frozen=True, kw_only=True, tag="takeover"):
 
     intent: int
     reason: str
+    rollback: bool = False
+    """Whether it is a rollback, before which nothing was released: it goes back to nothing."""
 
 
 class Outcome(_Body, frozen=True, kw_only=True, tag="outcome"):

@@ -192,6 +192,36 @@ def test_what_it_kept_from_serving_needs_a_reason_afterwards(world: World) -> No
         promote(world.work(), Request(2))
 
 
+@pytest.mark.parametrize("point", ["", "after takeover", "during compensate"])
+def test_the_first_of_all_that_it_undid_needs_a_reason_afterwards(world: World, point: str) -> None:
+    """Nor does it matter who ended what the rollback began."""
+    world.register()
+    with pytest.raises(Crash):
+        promote(world.work(crash_at="before roll out"), Request(1))
+    if point:
+        with pytest.raises(Crash):
+            rollback(world.work(crash_at=point), choose(world.work(), None), "wrong")
+        recover(world.work())
+    else:
+        go_back(world)
+    with pytest.raises(VersionUnfit, match="rolled back from"):
+        promote(world.work(), Request(1))
+    promote(world.work(), Request(1, reason="it was the network"))
+    assert not world.work().ledger.read().rejected
+    world.consistent()
+
+
+def test_a_first_promotion_that_recovery_undid_needs_none(world: World) -> None:
+    """Nobody has said that it was wrong: its promoter died."""
+    world.register()
+    with pytest.raises(Crash):
+        promote(world.work(crash_at="before roll out"), Request(1))
+    recover(world.work())
+    assert world.serving() is None
+    promote(world.work(), Request(1))
+    assert world.serving() == "1"
+
+
 def test_the_alias_of_another_mlflow_is_left_alone(world: World) -> None:
     """A shell with another MLFLOW_TRACKING_URI: it goes back, and the alias waits."""
     promoted(world, 2)
