@@ -15,7 +15,7 @@ def this_writer() -> Writer:
     return Writer(
         name=_user_name(),
         verified=False,
-        host=socket.gethostname(),
+        host=_host_name(),
         pid=process.pid,
         started=process.create_time(),
     )
@@ -28,7 +28,7 @@ def is_dead(writer: Writer) -> bool:
     too where another process has its id by now: when a process began is reckoned from the clock,
     so one that lives looks like another as soon as somebody sets the clock.
     """
-    if writer.host != socket.gethostname():
+    if writer.host != _host_name():
         return False
     try:
         return psutil.Process(writer.pid).status() == psutil.STATUS_ZOMBIE
@@ -40,6 +40,15 @@ def is_dead(writer: Writer) -> bool:
 
 def _user_name() -> str:
     try:
-        return getpass.getuser()
+        return _text(getpass.getuser())
     except (KeyError, OSError):  # a container's user without a name
         return f"uid {os.getuid()}"
+
+
+def _host_name() -> str:
+    return _text(socket.gethostname())
+
+
+def _text(name: str) -> str:
+    """Return a name as a record can hold it: bytes of it that are no UTF-8 are written out."""
+    return name.encode(errors="backslashreplace").decode()

@@ -53,3 +53,13 @@ def test_a_process_that_has_ended_is_dead(child: subprocess.Popen[bytes]) -> Non
 def test_nothing_is_known_of_another_machine_s() -> None:
     """Its lease tells."""
     assert not is_dead(msgspec.structs.replace(written_by(2**22 + 1), host="elsewhere"))
+
+
+def test_a_name_that_is_no_text_is_written_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of user and host: a record holds UTF-8, and whose it is stays to be told."""
+    monkeypatch.setenv("LOGNAME", "ren\udce9")
+    monkeypatch.setattr("socket.gethostname", lambda: "caf\udce9")
+    writer = this_writer()
+    assert (writer.name, writer.host) == (r"ren\udce9", r"caf\udce9")
+    assert msgspec.json.decode(msgspec.json.encode(writer), type=Writer) == writer
+    assert is_dead(msgspec.structs.replace(writer, pid=2**22 + 1))
