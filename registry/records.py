@@ -150,7 +150,10 @@ class Writer(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     pid: int
     started: float
-    """When the process began, in seconds since 1970: process ids are used again."""
+    """When the process began, in seconds since 1970, for whoever looks for it in a log.
+
+    No program goes by it: it moves with the clock that it is reckoned from.
+    """
 
     def __str__(self) -> str:
         return f"{self.name}@{self.host} (process {self.pid})"
