@@ -79,5 +79,5 @@ def test_a_death_leaves_no_process(home: Path, number: int) -> None:
     until(lambda: not started_on(home), "every process has ended")
     with Supervisor(home, GATEWAY_PORT=str(free_port())) as supervisor:
         supervisor.until_listening()
-        iris(home, "promote", "1")
+        iris(home, "promote", "1", "--reason", "once more")
         assert asked(home, "status")["release"]["version"] == "1"
