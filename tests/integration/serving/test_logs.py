@@ -47,7 +47,7 @@ def test_one_request_id_finds_everything(tmp_path: Path) -> None:
     for line in (here, there):
         assert (line["trace_id"], line["version"]) == (TRACE, "7")
         assert line["sha256"] == RELEASE.sha256
-    assert there["duration_ms"] <= here["duration_ms"]
+    assert min(there["duration_ms"], here["duration_ms"]) > 0
     assert (wrong["route"], wrong["status"], wrong["level"]) == ("/predict", 400, "warning")
 
 
