@@ -26,7 +26,7 @@ from registry.gates.evidence import (
     fits,
 )
 from registry.gates.page import page
-from registry.workspace import Workspace, registry_number
+from registry.workspace import Workspace, gates_tag, registry_number
 from training.evaluation import Table, read_table
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def keep(work: Workspace, candidate: "Candidate", report: Report) -> tuple[Repor
             candidate,
             f"gates/{environment}",
             {"report.json": data, "report.html": page(report, digest).encode()},
-            {f"iris.gates.{environment}": f"{report.verdict.value} {digest}"},
+            {gates_tag(environment): f"{report.verdict.value} {digest}"},
         )
     except (RegistryUnavailable, VersionUnfit) as error:
         work.told(f"the gate report is kept, but MLflow does not show it: {error.message}")

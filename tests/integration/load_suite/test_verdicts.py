@@ -108,7 +108,8 @@ def test_a_generator_without_processor_time_voids_the_run(
     ).end()
     assert ended.code == VOID, ended.said
     assert "void: " in ended.said
-    assert ended.run["verdict"]["void"]  # for the generator's sake, or for others' on the machine
+    why = "; ".join(ended.run["verdict"]["void"])
+    assert "generator" in why or "something else on this machine" in why
 
 
 def test_a_second_without_answers_is_seen_in_the_percentiles(
