@@ -74,13 +74,22 @@ class RunningOperation:
         return operation
 
     @classmethod
-    def take_over(cls, work: Workspace, chain: Chain, number: int, why: str) -> "RunningOperation":
+    def take_over(
+        cls, work: Workspace, chain: Chain, number: int, why: str, *, rollback: bool = False
+    ) -> "RunningOperation":
         """Go on with an operation that another process began, which is fenced off from here.
+
+        Args:
+            work: what the command works on.
+            chain: the ledger.
+            number: the operation.
+            why: the reason.
+            rollback: whether to go back to nothing, before which nothing was released.
 
         Raises:
             LedgerMoved: somebody else has appended to the ledger meanwhile.
         """
-        chain = work.ledger.append(chain, Takeover(intent=number, reason=why))
+        chain = work.ledger.append(chain, Takeover(intent=number, reason=why, rollback=rollback))
         work.crash_point("after takeover")
         return cls(work, chain, number)
 

@@ -16,7 +16,7 @@ from registry.chain import Chain, Operation
 from registry.errors import LedgerMoved, NothingToDo, TakenOverByHand
 from registry.operation import RunningOperation
 from registry.promotion import undo
-from registry.records import AliasState, Intent, Kind, Result, Takeover
+from registry.records import AliasState, Intent, Kind, Result
 from registry.rollout import TargetState
 from registry.workspace import Workspace, check_file
 
@@ -160,10 +160,8 @@ def _back_to_nothing(work: Workspace, reason: str) -> int:
         promotion = _first_promotion(chain)
         if promotion is None:
             raise NothingToDo("the promotion has ended meanwhile", hint="look at iris status")
-        taken = Takeover(intent=promotion.number, reason=reason or _NO_REASON, rollback=True)
-        chain = work.ledger.append(chain, taken)
-        work.crash_point("after takeover")
-        return RunningOperation(work, chain, promotion.number)
+        why, number = reason or _NO_REASON, promotion.number
+        return RunningOperation.take_over(work, chain, number, why, rollback=True)
 
     operation = _insist(work, take_over)
     with operation.at_work():
