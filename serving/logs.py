@@ -58,9 +58,9 @@ def start_logging(program: str, environ: Mapping[str, str] | None = None) -> boo
     logging.getLogger().setLevel(max(level, logging.WARNING))
     for name in OURS:
         logging.getLogger(name).setLevel(level)
-    for name, logger in logging.root.manager.loggerDict.items():
-        if name.startswith(OURS) and isinstance(logger, logging.Logger):
-            logger.disabled = False  # BentoML disables what is there before it
+    for logger in logging.root.manager.loggerDict.values():
+        if isinstance(logger, logging.Logger):
+            logger.disabled = False  # BentoML and Alembic disable whatever is there before them
     return isinstance(handler.formatter, JsonFormatter)
 
 

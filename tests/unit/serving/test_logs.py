@@ -43,14 +43,15 @@ def test_whatever_is_logged_is_one_line(capsys: pytest.CaptureFixture[str]) -> N
     assert "ValueError: invalid literal" in second["exception"]
 
 
-def test_a_library_that_disables_our_loggers_is_overruled(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """BentoML does when it is imported, to all that are there before it."""
-    log.disabled = True
+def test_a_library_that_disables_loggers_is_overruled(capsys: pytest.CaptureFixture[str]) -> None:
+    """BentoML does when it is imported, to all that are there before it, ours and others."""
+    theirs = logging.getLogger("httpx")
+    log.disabled = theirs.disabled = True
     start_logging("gateway", {"LOG_FORMAT": "json"})
-    log.info("it is so")
-    assert json.loads(capsys.readouterr().out)["event"] == "it is so"
+    log.info("ours")
+    theirs.warning("theirs")
+    events = [json.loads(line)["event"] for line in capsys.readouterr().out.splitlines()]
+    assert events == ["ours", "theirs"]
 
 
 def test_people_get_text(capsys: pytest.CaptureFixture[str]) -> None:
