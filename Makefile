@@ -41,7 +41,7 @@ test-faults: $(INSTALLED) ## Kill, stop and race promoters, for minutes; KILLS=2
 bench: $(INSTALLED) ## Measure beside peers; PEERS=mosec,echo CONNECTIONS=32,128 ROUNDS=3 narrows it
 	@$(VENV)/bin/python -m load_tests.benchmark
 
-test-load: $(INSTALLED) ## Run the load suite on a system that it trains and serves itself, for two minutes
+test-load: $(INSTALLED) ## Run the load suite against systems with and without faults, for three minutes
 	$(VENV)/bin/pytest tests/load $(PYTEST)
 
 load: $(INSTALLED) ## Put load on a service, and judge it: PROFILE=steady RATE=800 FOR=10m HOST=http://…

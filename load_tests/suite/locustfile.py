@@ -151,10 +151,11 @@ class Generator:
                 notes.words[words] = notes.words.get(words, 0) + 1
 
     def _beat(self) -> None:
-        while True:
-            asleep = time.monotonic()
-            gevent.sleep(BEAT_S)
-            self.lags_ms.append((time.monotonic() - asleep - BEAT_S) * 1000)
+        due = time.monotonic()
+        while True:  # each beat was due, also those that one long stop has swallowed
+            due += BEAT_S
+            gevent.sleep(max(0.0, due - time.monotonic()))
+            self.lags_ms.append((time.monotonic() - due) * 1000)
 
     def _count_cpu(self) -> None:
         while True:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.load_suite.suite import LAX, Load
+from tests.load.suite import LAX, Load
 
 PATIENCE_S = 500
 pytestmark = pytest.mark.timeout(PATIENCE_S + 60)

@@ -31,6 +31,7 @@ from serving.supervisor.ports import LOOPBACK
 from tests.integration.serving.processes import Inference, free_port, until
 from tests.support.model_files import ROWS, model_file, probabilities
 from tests.support.observability import page_names, text_names
+from tests.support.scanning import scan
 
 DATA = model_file()
 RELEASE = registry_release(7, sha256_hex(DATA))
@@ -102,16 +103,14 @@ def test_the_metrics_of_a_scanned_service_stay_as_many(inference: Inference) -> 
     def labels() -> list[str]:
         return [line.split()[0] for line in inference.client.get("/metrics").text.splitlines()]
 
-    def scan(number: int) -> None:
-        with httpx.Client(base_url=inference.client.base_url) as client:
-            for step in range(2500):
-                assert client.get(f"/{number}/{step}").status_code == 404
+    def scanned(number: int, requests: int = 10_000) -> set[int]:
+        url = str(inference.client.base_url)
+        return scan(url, [("GET", f"/{number}/{step}") for step in range(requests)])
 
-    scan(9)
+    scanned(9, requests=100)
     labels()
     before = labels()
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(scan, range(4)))
+    assert scanned(1) == {404}
     assert labels() == before
 
 

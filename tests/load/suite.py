@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psutil
+
 PATIENCE_S = 120
 STOP_S = 30
 
@@ -61,6 +63,10 @@ class Load:
             stderr=subprocess.STDOUT,
             text=True,
         )
+
+    def generators(self) -> list[psutil.Process]:
+        """Return the processes that send."""
+        return psutil.Process(self._process.pid).children()
 
     def end(self) -> Ended:
         """Wait for its verdict."""
