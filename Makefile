@@ -30,9 +30,10 @@ setup: $(INSTALLED) ## Make the virtual environment in .venv; PYTHON=python3.12 
 demo: $(INSTALLED) ## Train, promote, serve and predict; stay up until Ctrl-C, or with ONCE=1 end
 	@$(VENV)/bin/iris demo $(if $(ONCE),--once)
 
-# The long modules come first, so that neither worker ends up waiting for the other.
+# Three workers keep two cores busy, since tests wait for processes. The long modules come first,
+# so that no worker ends up waiting for another.
 test: $(INSTALLED) $(AZURITE) ## Run the tests; COVERAGE=1 tells what they reach, PYTEST="-k ledger" passes options on
-	$(VENV)/bin/pytest -n 2 --dist loadscope --no-loadscope-reorder \
+	$(VENV)/bin/pytest -n 3 --dist loadscope --no-loadscope-reorder \
 	  $(if $(COVERAGE),--cov --cov-report=term:skip-covered) $(PYTEST)
 
 test-faults: $(INSTALLED) ## Kill, stop and race promoters, for minutes; KILLS=200 RACES=20 is the whole
