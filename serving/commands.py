@@ -11,8 +11,9 @@ log = logging.getLogger("serving.supervisor")
 
 @click.command()
 @click.option("--without-gateway", is_flag=True, help="Serve only inference.")
+@click.option("--logs", is_flag=True, help="Show what gateway and inference log, too.")
 @click.option("--tethered", is_flag=True, hidden=True)
-def serve(*, without_gateway: bool, tethered: bool) -> None:
+def serve(*, without_gateway: bool, logs: bool, tethered: bool) -> None:
     """Serve the promoted release on this machine, until Ctrl-C.
 
     Gateway and inference run as processes of their own, and are started again when they end. What
@@ -38,6 +39,7 @@ def serve(*, without_gateway: bool, tethered: bool) -> None:
         with_gateway=not without_gateway,
         say=log.info if as_json else _say,
         patient=tethered,
+        logs=logs,
     )
 
 

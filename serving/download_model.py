@@ -8,16 +8,18 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from artifacts.errors import IrisError, ModelFileError, StoreUnavailable
+from artifacts.errors import IrisError, ModelFileError, SettingsError, StoreUnavailable
 from artifacts.files import write_whole
 from artifacts.model_bytes import check_bytes
 from artifacts.release import Release
 from artifacts.settings import HomeSettings, load
 from artifacts.store import BlobStore, open_store
 from serving.logs import log_end, start_logging
+from serving.supervisor.home import Home
+from serving.supervisor.state import read_state
 
 log = logging.getLogger("serving.download_model")  # also where it is run, as `__main__`
 
@@ -28,11 +30,28 @@ PAUSES_S = (0.2, 1.0, 3.0, 8.0)
 class DownloadSettings(HomeSettings, frozen=True, kw_only=True):
     """Which store to fetch from, and where to put the file.
 
-    The release comes from `MODEL_VERSION`, `MODEL_BLOB_NAME` and `MODEL_SHA256`.
+    The release comes from `MODEL_VERSION`, `MODEL_BLOB_NAME` and `MODEL_SHA256`; where there is no
+    `MODEL_PATH`, it is the one that the supervisor of an `IRIS_HOME` that is set serves.
     """
 
-    model_path: str
-    """Where the file goes."""
+    model_path: str = ""
+    """Where the file goes. Empty: where the supervisor of `IRIS_HOME` looks for it."""
+
+
+def wanted(settings: DownloadSettings, environ: Mapping[str, str]) -> tuple[Release, Path] | None:
+    """Return which release's file is to be fetched, and where it goes; None where nothing serves.
+
+    Raises:
+        SettingsError: the environment names no release, or a wrong one.
+        StateLost: what the supervisor keeps can't be read.
+    """
+    if settings.model_path:
+        return Release.from_environ(environ), Path(settings.model_path)
+    if "IRIS_HOME" not in environ:
+        raise SettingsError("MODEL_PATH is not set, nor is the IRIS_HOME of a supervisor")
+    home = Home(settings.home)
+    release = read_state(home.state).release
+    return None if release is None else (release, home.model_path(release))
 
 
 def download(
@@ -89,9 +108,12 @@ def main() -> int:
     try:
         start_logging("download-model")
         settings = load(DownloadSettings)
-        release = Release.from_environ(os.environ)
-        models = open_store(settings.store_uri).models
-        digest = download(models, release, Path(settings.model_path))
+        found = wanted(settings, os.environ)
+        if found is None:
+            log.info("nothing was promoted yet, so there is no file to fetch")
+            return 0
+        release, path = found
+        digest = download(open_store(settings.store_uri).models, release, path)
     except IrisError as error:
         log_end(log, error)
         return error.exit_code
@@ -99,7 +121,7 @@ def main() -> int:
         "version": release.version,
         "blob": release.blob,
         "sha256": digest,
-        "path": settings.model_path,
+        "path": str(path),
         "duration_ms": round((time.monotonic() - began) * 1000),
     }
     log.info("the model file is in its place", extra=fields)

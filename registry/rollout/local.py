@@ -22,7 +22,11 @@ _START_S = 30.0
 _STOP_S = 60.0
 
 # What was asked for the server that stays is not asked of the one that is started for a promotion.
-_NOT_PASSED_ON = ("INFERENCE_PORT", "SUPERVISOR_PORT", "IRIS_CRASH_AT", "IRIS_STOP_AT")
+_NOT_PASSED_ON = (
+    *("GATEWAY_INSTANCES", "GATEWAY_URL"),
+    *("INFERENCE_HOST", "INFERENCE_PORT", "SUPERVISOR_HOST", "SUPERVISOR_PORT"),
+    *("IRIS_CRASH_AT", "IRIS_STOP_AT"),
+)
 
 
 class _Address(msgspec.Struct, frozen=True):

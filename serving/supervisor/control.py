@@ -16,6 +16,8 @@ from serving.supervisor.rules import Fenced, RevisionMoved
 from serving.supervisor.state import Fence, StateLost
 from serving.supervisor.supervisor import Supervisor
 
+LIVE = "/health/live"
+
 
 class Desired(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of a PUT: what shall be served, and the record of the ledger that says so."""
@@ -26,6 +28,9 @@ class Desired(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def control_app(supervisor: Supervisor, token: str) -> Starlette:
     """Return the application that reads and sets what `supervisor` does."""
+
+    async def live(_: Request) -> JSONResponse:
+        return JSONResponse({"status": "live"})
 
     async def get_state(_: Request) -> JSONResponse:
         return JSONResponse(await supervisor.describe())
@@ -49,6 +54,7 @@ def control_app(supervisor: Supervisor, token: str) -> Starlette:
 
     return Starlette(
         routes=[
+            Route(LIVE, live, methods=["GET"]),
             Route("/v1/state", get_state, methods=["GET"]),
             Route("/v1/release", put_release, methods=["PUT"]),
         ],
@@ -57,7 +63,7 @@ def control_app(supervisor: Supervisor, token: str) -> Starlette:
 
 
 class BearerToken:
-    """ASGI middleware: nothing is told or done without the token."""
+    """ASGI middleware: nothing is told or done without the token, but that this program lives."""
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app = app
@@ -66,7 +72,7 @@ class BearerToken:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the call on, or answer 401."""
         app = self._app
-        if scope["type"] == "http":
+        if scope["type"] == "http" and scope["path"] != LIVE:
             given = Request(scope).headers.get("authorization", "")
             if not secrets.compare_digest(given.encode(), self._expected.encode()):
                 app = _problem(401, "the token is missing or wrong; it is in supervisor.token")

@@ -1,4 +1,4 @@
-"""The gateway process, which is kept alive."""
+"""The gateway: one that runs elsewhere, or a process of our own, which is kept alive."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -26,7 +26,47 @@ def recording(settings: HomeSettings, share: float) -> dict[str, str]:
 
 
 class Gateway:
-    """The child that clients talk to, at `url`."""
+    """A gateway that runs elsewhere, and reads the same list of instances."""
+
+    def __init__(self, url: str, client: httpx.AsyncClient) -> None:
+        """Take its address."""
+        self.url = url
+        self._client = client
+
+    async def until_live(self, timeout_s: float) -> bool:
+        """Return whether it answers, within a limit."""
+        return await until(self._live, timeout_s)
+
+    async def until_generation(self, generation: int) -> bool:
+        """Return once its calls go to that list of instances; False where that takes too long.
+
+        One that is away, or is being started, will read the list, and is not waited for.
+        """
+
+        async def taken_over() -> bool:
+            return not await self._there() or await self._generation() == generation
+
+        return await until(taken_over, TAKE_OVER_S)
+
+    async def _there(self) -> bool:
+        return await self._live()
+
+    async def _live(self) -> bool:
+        try:
+            return (await self._client.get(f"{self.url}/health/live")).is_success
+        except httpx.TransportError:
+            return False
+
+    async def _generation(self) -> int:
+        try:
+            answer = (await self._client.get(f"{self.url}/health/ready")).json()
+            return int(answer.get("generation", -1))
+        except (httpx.TransportError, ValueError):
+            return -1
+
+
+class OwnGateway(Gateway):
+    """A child that clients talk to, at `url`."""
 
     def __init__(
         self,
@@ -37,7 +77,7 @@ class Gateway:
     ) -> None:
         """Take host and port to listen on, and the variables that `recording` returns."""
         host, port = address
-        self.url = f"http://{host}:{port}"
+        super().__init__(f"http://{host}:{port}", client)
         self._environ = {
             "GATEWAY_HOST": host,
             "GATEWAY_PORT": str(port),
@@ -45,7 +85,6 @@ class Gateway:
             **recording,
         }
         self._home = home
-        self._client = client
         self._child: Child | None = None
 
     async def keep_alive(self, say: Callable[[str], None]) -> None:
@@ -67,36 +106,10 @@ class Gateway:
         code = await child.wait()
         return child.age_s, f"code {code}: {child.last_line()}"
 
-    async def until_live(self, timeout_s: float) -> bool:
-        """Return whether it answers, within a limit."""
-        return await until(self._live, timeout_s)
-
-    async def until_generation(self, generation: int) -> bool:
-        """Return once its calls go to that list of instances; False where that takes too long.
-
-        One that is being started again will read the list, and is not waited for.
-        """
-
-        async def taken_over() -> bool:
-            ended = self._child is None or not self._child.running
-            return ended or await self._generation() >= generation
-
-        return await until(taken_over, TAKE_OVER_S)
-
     async def stop(self) -> None:
         """Let it finish what it has accepted, then end it."""
         if self._child is not None:
             await self._child.stop()
 
-    async def _live(self) -> bool:
-        try:
-            return (await self._client.get(f"{self.url}/health/live")).is_success
-        except httpx.TransportError:
-            return False
-
-    async def _generation(self) -> int:
-        try:
-            answer = (await self._client.get(f"{self.url}/health/ready")).json()
-            return int(answer.get("generation", -1))
-        except (httpx.TransportError, ValueError):
-            return -1
+    async def _there(self) -> bool:
+        return self._child is not None and self._child.running

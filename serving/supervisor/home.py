@@ -26,10 +26,12 @@ class AlreadyServing(UsageError):
 class Home:
     """Where each file lies. `prepare` makes the folders."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, instances: str = "") -> None:
+        """Take the folder, and where the list of instances lies if not in it."""
         self.root = root
         self.state = root / "supervisor-state.json"
-        self.instances = root / "supervisor-instances.json"
+        self.instances = Path(instances) if instances else root / "supervisor-instances.json"
+        self.scraped = self.instances.with_name("prometheus-targets.json")
         self.run = root / "run"
         self.logs = root / "logs"
         self.bentoml = root / "bentoml"

@@ -11,7 +11,7 @@ from artifacts.errors import IrisError
 from artifacts.release import Release
 from serving.supervisor.child import Child, sign_in
 from serving.supervisor.home import Home
-from serving.supervisor.ports import LOOPBACK, Ports
+from serving.supervisor.ports import Ports
 from serving.supervisor.waiting import until
 
 
@@ -84,12 +84,12 @@ class Inference:
 
 @dataclass(frozen=True)
 class Launcher:
-    """What starts inference processes: with files from `store`, on ports from `first_port` on."""
+    """What starts inference processes: files come from `store`, ports from `first` on."""
 
     home: Home
     store: str
     ports: Ports
-    first_port: int
+    first: tuple[str, int]
     client: httpx.AsyncClient
 
     async def start(self, release: Release) -> Inference:
@@ -99,17 +99,18 @@ class Launcher:
             CannotServe: the file can't be had, or is not the release's.
             PortInUse: no port is free.
         """
-        port = self.ports.next_free(LOOPBACK, self.first_port)
+        host, first = self.first
+        port = self.ports.next_free(host, first)
         environ = {
             **release.environ(),
             "MODEL_PATH": str(self.home.model_path(release)),
-            "INFERENCE_HOST": LOOPBACK,
+            "INFERENCE_HOST": host,
             "INFERENCE_PORT": str(port),
             "BENTOML_HOME": str(self.home.bentoml),
         }
         await self._download({**environ, **sign_in(), "IRIS_STORE": self.store})
         child = await Child.start(self.home, f"inference-{port}", "bentos", environ)
-        return Inference(release, f"http://{LOOPBACK}:{port}", child, self.client)
+        return Inference(release, f"http://{host}:{port}", child, self.client)
 
     async def _download(self, environ: dict[str, str]) -> None:
         child = await Child.start(self.home, "download-model", "serving.download_model", environ)

@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 import uvicorn
@@ -16,11 +17,12 @@ from artifacts.store import open_store
 from serving.gateway.keys import ApiKeys
 from serving.gateway.settings import GatewaySettings
 from serving.supervisor.control import control_app
-from serving.supervisor.gateway import Gateway, recording
+from serving.supervisor.follow import follow
+from serving.supervisor.gateway import Gateway, OwnGateway, recording
 from serving.supervisor.home import Home
 from serving.supervisor.inference import Launcher
 from serving.supervisor.leftovers import end_leftovers
-from serving.supervisor.ports import LOOPBACK, Ports
+from serving.supervisor.ports import Ports
 from serving.supervisor.settings import SupervisorSettings
 from serving.supervisor.supervisor import Say, Supervisor
 
@@ -32,28 +34,36 @@ CONTROL_STOP_S = 5
 
 
 def run(
-    settings: SupervisorSettings, *, with_gateway: bool, say: Say, patient: bool = False
+    settings: SupervisorSettings,
+    *,
+    with_gateway: bool,
+    say: Say,
+    patient: bool = False,
+    logs: bool = False,
 ) -> None:
     """Serve until SIGTERM, SIGINT or the terminal's end; then leave no process behind.
 
     Args:
         settings: the program's settings.
-        with_gateway: whether clients are served; else only inference is.
+        with_gateway: whether clients are served; else only inference is. Where the settings name
+            a gateway elsewhere, that one serves them in any case.
         say: is told what happens, a line each.
         patient: whether to wait where another supervisor is at work on the same folder.
+        logs: whether what gateway and inference log goes to standard output, too.
 
     Raises:
         IrisError: the folder, a port or the state can't be had; nothing was started then.
     """
-    if with_gateway:
+    if with_gateway and not settings.gateway_url:
         _check_gateway_settings(settings)
-    home = Home(settings.home)
+    home = Home(settings.home, settings.gateway_instances)
     home.prepare()
     with home.locked(say if patient else None):
         if told := end_leftovers(home.run):
             say(f"ended {len(told)} processes that a killed iris serve left behind")
         with Ports(say) as ports:
-            asyncio.run(_serve(home, settings, ports, with_gateway=with_gateway, say=say))
+            serving = _serve(home, settings, ports, with_gateway=with_gateway, say=say)
+            asyncio.run(_with_logs(home, serving) if logs else serving)
 
 
 def _check_gateway_settings(settings: SupervisorSettings) -> None:
@@ -64,17 +74,29 @@ def _check_gateway_settings(settings: SupervisorSettings) -> None:
         open_store(settings.store_uri)
 
 
+async def _with_logs(home: Home, serving: Coroutine[Any, Any, None]) -> None:
+    """Copy what the children log, as long as something is served."""
+    following = asyncio.create_task(follow(home.logs))
+    try:
+        await serving
+    finally:
+        following.cancel()
+        await asyncio.wait({following})
+
+
 async def _serve(
     home: Home, settings: SupervisorSettings, ports: Ports, *, with_gateway: bool, say: Say
 ) -> None:
     stopping = _stop_on_signals()
     async with httpx.AsyncClient(timeout=5.0, trust_env=False) as client:
-        gateway = _gateway(home, settings, client, ports) if with_gateway else None
-        first = ports.choose("INFERENCE_PORT", LOOPBACK, settings.inference_port, INFERENCE_PORT)
-        launcher = Launcher(home, settings.store_uri, ports, first, client)
+        gateway = _gateway(home, settings, client, ports, own=with_gateway)
+        host = settings.inference_host
+        first = ports.choose("INFERENCE_PORT", host, settings.inference_port, INFERENCE_PORT)
+        launcher = Launcher(home, settings.store_uri, ports, (host, first), client)
         supervisor = Supervisor(home, launcher, gateway, settings.iris_rollout_timeout_s, say)
         app = control_app(supervisor, settings.iris_supervisor_token or home.token())
-        async with _listening(app, settings.supervisor_port, ports) as url, _kept(supervisor, say):
+        address = (settings.supervisor_host, settings.supervisor_port)
+        async with _listening(app, address, ports) as url, _kept(supervisor, say):
             with home.published(url):
                 await _say_where(supervisor, url, say)
                 await stopping.wait()
@@ -82,18 +104,22 @@ async def _serve(
 
 
 def _gateway(
-    home: Home, settings: SupervisorSettings, client: httpx.AsyncClient, ports: Ports
-) -> Gateway:
+    home: Home, settings: SupervisorSettings, client: httpx.AsyncClient, ports: Ports, *, own: bool
+) -> Gateway | None:
+    if settings.gateway_url:
+        return Gateway(settings.gateway_url.rstrip("/"), client)
+    if not own:
+        return None
     host = settings.gateway_host
     port = ports.choose("GATEWAY_PORT", host, settings.gateway_port, GATEWAY_PORT)
     share = load(GatewaySettings).gateway_record_share
-    return Gateway(home, (host, port), client, recording(settings, share))
+    return OwnGateway(home, (host, port), client, recording(settings, share))
 
 
 @asynccontextmanager
 async def _kept(supervisor: Supervisor, say: Say) -> AsyncIterator[None]:
     """Keep the processes as they shall be; at the end stop the gateway first, then inference."""
-    gateway = supervisor.gateway
+    gateway = supervisor.gateway if isinstance(supervisor.gateway, OwnGateway) else None
     await supervisor.begin()
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -111,11 +137,12 @@ async def _kept(supervisor: Supervisor, say: Say) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _listening(app: Starlette, port: int, ports: Ports) -> AsyncIterator[str]:
+async def _listening(app: Starlette, address: tuple[str, int], ports: Ports) -> AsyncIterator[str]:
     """Answer on the control interface; yields its address."""
+    host, port = address
     if port:
-        ports.choose("SUPERVISOR_PORT", LOOPBACK, port, port)
-    bound = socket.create_server((LOOPBACK, port))
+        ports.choose("SUPERVISOR_PORT", host, port, port)
+    bound = socket.create_server(address)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -126,7 +153,7 @@ async def _listening(app: Starlette, port: int, ports: Ports) -> AsyncIterator[s
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[bound]))
     try:
-        yield f"http://{LOOPBACK}:{bound.getsockname()[1]}"
+        yield f"http://{host}:{bound.getsockname()[1]}"
     finally:
         server.should_exit = True
         await task
@@ -142,7 +169,8 @@ class _Server(uvicorn.Server):
 
 async def _say_where(supervisor: Supervisor, url: str, say: Say) -> None:
     gateway = supervisor.gateway
-    if gateway is not None and await gateway.until_live(GATEWAY_START_S):
+    elsewhere = bool(gateway) and not isinstance(gateway, OwnGateway)
+    if gateway and (elsewhere or await gateway.until_live(GATEWAY_START_S)):
         say(f"gateway    {gateway.url}")
     say(f"control    {url}")
     release = supervisor.state.release

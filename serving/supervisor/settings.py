@@ -13,12 +13,20 @@ class SupervisorSettings(HomeSettings, frozen=True, kw_only=True):
     A port that is not set has a default, and is the next free one where that is in use.
     """
 
+    gateway_url: str = ""
+    """A gateway that runs elsewhere. Empty: one of this program's own, if it shall have one."""
+    gateway_instances: str = ""
+    """The file that lists the inference instances for it. Empty: a file in `IRIS_HOME`."""
     gateway_host: str = "127.0.0.1"
-    """The address that the gateway listens on. Inference and control are on loopback, always."""
+    """The address that a gateway of this program's own listens on."""
     gateway_port: Port | None = None
     """The gateway's port; 8080 where not set."""
+    inference_host: str = "127.0.0.1"
+    """The address that inference listens on, and that the gateway is told."""
     inference_port: Port | None = None
     """The first port for inference processes; 5000 where not set. A new release takes the next."""
+    supervisor_host: str = "127.0.0.1"
+    """The address that the control interface listens on, and that others are told."""
     supervisor_port: Annotated[int, Meta(ge=0, le=65535)] = 0
     """The port of the control interface; 0 is any free one."""
     iris_supervisor_token: str = ""

@@ -204,7 +204,9 @@ class Supervisor:
         self._generation += 1
         listed = [{"url": process.url}] if process else []
         body = {"generation": self._generation, "instances": listed}
+        scraped = [{"targets": [process.url.removeprefix("http://")]}] if process else []
         try:
+            write_whole(self._home.scraped, msgspec.json.encode(scraped))
             write_whole(self._home.instances, msgspec.json.encode(body))
         except OSError as error:
             raise StateLost(

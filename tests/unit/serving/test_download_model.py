@@ -8,9 +8,12 @@ from artifacts.errors import BlobNotFound, DigestMismatch, PickleRefused, StoreU
 from artifacts.file_store import open_file_store
 from artifacts.model_bytes import check_bytes
 from artifacts.release import Release, registry_release
+from artifacts.settings import load
 from artifacts.store import BlobStore
 from serving import download_model
 from serving.logs import told_by
+from serving.supervisor.home import Home
+from serving.supervisor.state import State, write_state
 
 DATA = b"\x08 as an ONNX file begins"
 RELEASE = registry_release(1, check_bytes(DATA))
@@ -135,3 +138,13 @@ def test_the_program_names_the_variable_that_is_missing(
     monkeypatch.delenv("MODEL_PATH", raising=False)
     assert download_model.main() == 2
     assert told_by(capsys.readouterr().out).startswith("MODEL_PATH is not set")
+
+
+def test_without_a_path_it_is_the_file_that_the_supervisor_looks_for(tmp_path: Path) -> None:
+    """A container's volume gets what serves before the supervisor starts; else there is no work."""
+    environ = {"IRIS_HOME": str(tmp_path / "home")}
+    settings = load(download_model.DownloadSettings, environ)
+    assert download_model.wanted(settings, environ) is None
+    home = Home(settings.home)
+    write_state(home.state, State("target", release=RELEASE))
+    assert download_model.wanted(settings, environ) == (RELEASE, home.model_path(RELEASE))

@@ -13,7 +13,7 @@ from serving.supervisor.child import Child
 from serving.supervisor.gateway import recording
 from serving.supervisor.home import Home
 from serving.supervisor.inference import Launcher
-from serving.supervisor.ports import Ports
+from serving.supervisor.ports import LOOPBACK, Ports
 
 SECRETS = {
     "AZURE_STORAGE_CONNECTION_STRING": "AccountKey=secret",
@@ -80,7 +80,7 @@ def test_only_the_download_is_told_how_to_sign_in(
     async def run() -> None:
         with Ports(print) as ports:
             async with httpx.AsyncClient() as client:
-                launcher = Launcher(home, "azure://account", ports, 20_000, client)
+                launcher = Launcher(home, "azure://account", ports, (LOOPBACK, 20_000), client)
                 await launcher.start(registry_release(1, "1" * 64))
 
     monkeypatch.setattr(inference, "Child", Recorded)
