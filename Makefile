@@ -7,6 +7,7 @@ COVERAGE ?=
 PYTEST ?=
 KILLS  ?= 20
 RACES  ?= 2
+COMPOSE ?= docker compose
 
 VENV      := .venv
 INSTALLED := $(VENV)/installed
@@ -20,7 +21,7 @@ COMPILE   := $(UV) compile --quiet --universal --python-version 3.11 --generate-
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-faults test-load load load-ui bench lint format lock clean
+.PHONY: help setup demo up down test test-faults test-load load load-ui bench lint format lock clean
 
 help: ## List what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-11s %s\n", $$1, $$2}'
@@ -29,6 +30,20 @@ setup: $(INSTALLED) ## Make the virtual environment in .venv; PYTHON=python3.12 
 
 demo: $(INSTALLED) ## Train, promote, serve and predict; stay up until Ctrl-C, or with ONCE=1 end
 	@$(VENV)/bin/iris demo $(if $(ONCE),--once)
+
+up: .env ## Start everything in containers, and let a first version serve: docs/compose.md
+	$(COMPOSE) up --detach
+	$(COMPOSE) run --rm promoter bootstrap
+	@echo "gateway: http://$$($(COMPOSE) port api-gateway 8080)"
+
+down: ## Stop the containers; their volumes keep everything
+	COMPOSE_PROFILES=load,observe,promoter,trainer $(COMPOSE) down
+
+# Made once: who has these has the store, the database and the supervisor.
+SECRETS = for name in AZURITE_KEY GRAFANA_PASSWORD IRIS_SUPERVISOR_TOKEN POSTGRES_PASSWORD; do \
+  echo "$$name=$$($(PYTHON) -c 'import secrets; print(secrets.token_hex(32))')"; done
+.env:
+	@(umask 077; { $(SECRETS); } > $@.part && mv $@.part $@)
 
 # Three workers keep two cores busy, since tests wait for processes. The long modules come first,
 # so that no worker ends up waiting for another.

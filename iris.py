@@ -37,6 +37,7 @@ COMMANDS = {
     "why": Entry("registry.commands:why", "Say why what serves was let."),
     "verify-ledger": Entry("registry.commands:verify_ledger", "Check every record."),
     "serve": Entry("serving.commands:serve", "Run gateway and inference on this machine."),
+    "bootstrap": Entry("serving.bootstrap:bootstrap", "Let a first version serve, if none does."),
     "demo": Entry("serving.demo:demo", "Train, promote, serve and predict, once through."),
 }
 

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import shlex
 import signal
 import subprocess
 import sys
@@ -16,9 +15,9 @@ import click
 import httpx
 
 from artifacts import settings as environment
-from artifacts.errors import IrisError
 from artifacts.settings import MlflowSettings, Port
 from artifacts.store import open_store
+from serving.bootstrap import StepFailed, let_one_serve
 from serving.supervisor.home import Home
 from serving.supervisor.ports import LOOPBACK, Ports
 
@@ -43,10 +42,6 @@ class DemoSettings(MlflowSettings, frozen=True, kw_only=True):
 
     mlflow_port: Port | None = None
     """The port of MLflow's pages. Unset: 5050, or the next that is free."""
-
-
-class DemoFailed(IrisError):
-    """A step of the demo failed; the step itself has said why."""
 
 
 @click.command(epilog="Example: iris demo --once")
@@ -77,7 +72,7 @@ def run(settings: DemoSettings, processes: ExitStack, *, once: bool) -> None:
     if settings.mlflow_port and not once:  # refused before anything is made
         ports.choose("MLFLOW_PORT", LOOPBACK, settings.mlflow_port, _MLFLOW_PORT)
     gateway = _gateway(home, _start("iris", ["iris", "serve", "--tethered"], home, processes))
-    _release(_status())
+    let_one_serve(takeover="the demo was started again")
     _predict(gateway)
     if once:
         click.echo("\nthat was all of it; make demo stays up, with MLflow's pages beside it")
@@ -85,21 +80,6 @@ def run(settings: DemoSettings, processes: ExitStack, *, once: bool) -> None:
     _tell_where(gateway, _mlflow(settings, home, ports, processes))
     while True:
         signal.pause()
-
-
-def _release(status: dict[str, Any]) -> None:
-    """Do what is missing until something serves."""
-    if any("iris recover" in trouble["action"] for trouble in status["troubles"]):
-        _iris("recover", "--takeover", "the demo was started again")
-        status = _status()
-    if not status["registered"]["versions"]:
-        _iris("train")
-        status = _status()
-    if status["release"] is None:
-        version = str(status["registered"]["versions"][0])
-        _iris("promote", version, "--reason", "the first", "--watch", "0s")
-    else:
-        click.echo(f"version {status['release']['version']} serves already")
 
 
 def _mlflow(settings: DemoSettings, home: Home, ports: Ports, processes: ExitStack) -> str:
@@ -131,7 +111,7 @@ def _start(
     try:
         process = _popen(command, log)
     except OSError as error:
-        raise DemoFailed(
+        raise StepFailed(
             f"{name} cannot be started in {home.root}: {error.strerror}",
             hint="check the folder's rights and the disk's free space, or set IRIS_HOME",
         ) from error
@@ -190,35 +170,15 @@ def _gateway(home: Home, supervisor: subprocess.Popen[bytes]) -> str:
             return str(state["gateways"][0])
         if supervisor.poll() is not None:
             click.echo(log.read_text(errors="replace").lstrip(), err=True, nl=False)
-            raise DemoFailed("iris serve did not start, see above")
+            raise StepFailed("iris serve did not start, see above")
         time.sleep(0.1)
-    raise DemoFailed("iris serve did not start", hint=f"see {log}")
+    raise StepFailed("iris serve did not start", hint=f"see {log}")
 
 
 def _echo_ports_taken(log: Path) -> None:
     for line in log.read_text(errors="replace").splitlines():
         if " is in use; " in line:
             click.echo(line)
-
-
-def _iris(*words: str) -> None:
-    """Run one of our commands, as it would be typed."""
-    click.secho(f"\n$ iris {shlex.join(words)}", bold=True)
-    if subprocess.run([sys.executable, "-m", "iris", *words], check=False).returncode != 0:
-        raise DemoFailed(
-            f"iris {words[0]} failed, see above", hint="mend it, then run make demo again"
-        )
-
-
-def _status() -> dict[str, Any]:
-    command = [sys.executable, "-m", "iris", "status", "--json"]
-    found = subprocess.run(command, check=False, stdout=subprocess.PIPE)
-    if found.returncode != 0:
-        raise DemoFailed("iris status failed, see above")
-    status: dict[str, Any] = json.loads(found.stdout)
-    if status["registered"] is None:
-        raise DemoFailed("MLflow does not answer", hint="check MLFLOW_TRACKING_URI")
-    return status
 
 
 def _predict(gateway: str) -> None:
@@ -237,7 +197,7 @@ def _predict(gateway: str) -> None:
     )
     click.echo(json.dumps(answer.json(), indent=2))
     if answer.status_code != 200:
-        raise DemoFailed(f"the gateway answered {answer.status_code}")
+        raise StepFailed(f"the gateway answered {answer.status_code}")
 
 
 def _await_answer(url: str, failure: str) -> None:
@@ -248,7 +208,7 @@ def _await_answer(url: str, failure: str) -> None:
             if httpx.get(url, trust_env=False).status_code == httpx.codes.OK:
                 return
         time.sleep(0.1)
-    raise DemoFailed(failure)
+    raise StepFailed(failure)
 
 
 def _tell_where(gateway: str, mlflow: str) -> None:

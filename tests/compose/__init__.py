@@ -1,0 +1,1 @@
+"""The whole system in containers: `make test-compose`."""
