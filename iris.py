@@ -36,6 +36,7 @@ COMMANDS = {
     "history": Entry("registry.commands:history", "List every promotion and rollback."),
     "why": Entry("registry.commands:why", "Say why what serves was let."),
     "verify-ledger": Entry("registry.commands:verify_ledger", "Check every record."),
+    "exporter": Entry("registry.commands:exporter", "Tell Prometheus what the ledger says."),
     "serve": Entry("serving.commands:serve", "Run gateway and inference on this machine."),
     "bootstrap": Entry("serving.bootstrap:bootstrap", "Let a first version serve, if none does."),
     "demo": Entry("serving.demo:demo", "Train, promote, serve and predict, once through."),

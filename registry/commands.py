@@ -3,7 +3,9 @@
 import contextlib
 import os
 import re
+import signal
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +14,7 @@ import msgspec
 from artifacts import settings as environment
 from artifacts.errors import IrisError, UsageError
 from artifacts.store import open_store
-from registry.settings import RegistrySettings
+from registry.settings import ExporterSettings, RegistrySettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -327,6 +329,24 @@ def verify_ledger(as_json: bool) -> None:
     click.echo(f"stamps that agree: {', '.join(found.stamps) or 'none was there to compare with'}")
     for where in found.silent:
         click.echo(f"not compared with the stamp in {where}: it does not answer")
+
+
+@click.command(epilog="Example: iris exporter")
+def exporter() -> None:
+    """Answer Prometheus on /metrics: is the ledger whole, how long is an operation open?
+
+    It only reads the ledger, and runs until Ctrl-C.
+    """
+    from registry.exporter import LedgerFigures, run
+    from registry.workspace import open_ledger
+
+    settings = environment.load(ExporterSettings)
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    ledger = open_ledger(settings, open_store(settings.store_uri))
+    figures = LedgerFigures(ledger.read, lambda line: click.echo(f"error: {line}", err=True))
+    run(figures, settings.exporter_host, settings.exporter_port, ended)
 
 
 def _announce(settings: RegistrySettings, as_json: bool) -> None:

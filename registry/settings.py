@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from artifacts.settings import MlflowSettings
+from artifacts.settings import MlflowSettings, Port
 
 
 class RegistrySettings(MlflowSettings, frozen=True, kw_only=True):
@@ -30,3 +30,12 @@ class RegistrySettings(MlflowSettings, frozen=True, kw_only=True):
         """The alias that names what serves: `champion`, and `champion-dev` in `dev`, say."""
         whole = self.iris_env in ("local", "prod")
         return "champion" if whole else f"champion-{self.iris_env}"
+
+
+class ExporterSettings(RegistrySettings, frozen=True, kw_only=True):
+    """The same, and where Prometheus asks."""
+
+    exporter_host: str = "127.0.0.1"
+    """The address to listen on."""
+    exporter_port: Port = 9108
+    """The port to listen on."""

@@ -122,7 +122,6 @@ def test_a_container_that_is_killed_comes_back(system: System, service: str) -> 
 
 def test_prometheus_finds_gateway_and_inference(system: System) -> None:
     """Both are scraped, though the port of inference changes with each release; rules hold."""
-
     system.compose("up", "--detach", "prometheus")
 
     def up() -> set[str]:
