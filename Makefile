@@ -37,7 +37,7 @@ up: .env ## Start everything in containers, and let a first version serve: docs/
 	@echo "gateway: http://$$($(COMPOSE) port api-gateway 8080)"
 
 down: ## Stop the containers; their volumes keep everything
-	COMPOSE_PROFILES=load,observe,promoter,trainer $(COMPOSE) down
+	COMPOSE_PROFILES=load,observe,promoter,trainer,worker $(COMPOSE) down
 
 # Made once: who has these has the store, the database and the supervisor.
 SECRETS = for name in AZURITE_KEY GRAFANA_PASSWORD IRIS_SUPERVISOR_TOKEN POSTGRES_PASSWORD; do \

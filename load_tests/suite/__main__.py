@@ -193,7 +193,11 @@ def _host(profile: Profile, url: str, confirm: str, gateways: str) -> Iterator[H
 
 
 def _web_page(suite: Suite, profile: Profile, options: Options) -> int:
-    """Run Locust's own web page with the same users and the same schedule."""
+    """Run Locust's own web page with the same users and the same schedule.
+
+    With several workers it is their master, and each is a `locust --worker` with the same file and
+    the same variables.
+    """
     if not profile.phases or profile.kind != "load":
         raise UsageError(
             f"{profile.name} is no plain load; make load PROFILE={profile.name} runs it"
@@ -201,11 +205,22 @@ def _web_page(suite: Suite, profile: Profile, options: Options) -> int:
     options.folder.mkdir(parents=True, exist_ok=True)
     file = options.folder / "plan"
     plans.write(suite.plan(profile.phases), file)
-    say("Locust's page is at http://127.0.0.1:8089; its users follow the profile's schedule")
     locust = Path(__file__).with_name("locustfile.py")
-    command = [sys.executable, "-m", "locust", "-f", str(locust), "--web-host", "127.0.0.1"]
-    command += ["--users", "4", "--spawn-rate", "4"]
-    environ = {**os.environ, "LOAD_PLAN": str(file), "PYTHONPATH": str(locust.parents[2])}
+    environ = {
+        "LOCUST_WEB_HOST": "127.0.0.1",
+        "LOCUST_WEB_PORT": "8089",
+        **os.environ,
+        "LOAD_PLAN": str(file),
+        "LOAD_SHARES": str(options.workers),
+        "PYTHONPATH": str(locust.parents[2]),
+    }
+    page = f"http://{environ['LOCUST_WEB_HOST']}:{environ['LOCUST_WEB_PORT']}"
+    say(f"Locust's page is at {page}; its users follow the profile's schedule")
+    users = str(options.workers if options.workers > 1 else 4)
+    command = [sys.executable, "-m", "locust", "-f", str(locust)]
+    command += ["--users", users, "--spawn-rate", users]
+    if options.workers > 1:
+        command += ["--master", "--expect-workers", str(options.workers)]
     return subprocess.run(command, env=environ, check=False).returncode
 
 

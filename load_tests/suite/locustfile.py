@@ -14,6 +14,7 @@ from locust import FastHttpUser, events, task  # first of all: it replaces what 
 from locust.contrib.fasthttp import FAILURE_EXCEPTIONS
 from locust.env import Environment
 from locust.exception import StopUser
+from locust.runners import MasterRunner
 # isort: on
 
 import gc
@@ -34,6 +35,7 @@ from load_tests.suite.checking import Found, Given, Outcome, judge
 from load_tests.suite.plan import KEY, OVER, Notes, Plan, Told
 from load_tests.suite.questions import Question
 
+ALL = "all"
 BEAT_S = 0.01
 SECOND_S = 1.0
 LOOK_S = 0.1
@@ -41,6 +43,8 @@ LONGEST_WORDS = 400
 MOST_WORDS = 20
 PLAN = "LOAD_PLAN"
 """Where the plan is, for Locust's own command line."""
+SHARES = int(os.environ.get("LOAD_SHARES", "1"))
+"""How many of Locust's workers share it."""
 
 
 class RequestFailed(Exception):
@@ -97,7 +101,7 @@ class Generator:
     def _mine(self, kind: str) -> Iterator[int]:
         asks, questions = self.plan.asks, self.plan.questions
         for index in range(self._number, len(asks), self._of):
-            if questions[asks[index]].kind == kind:
+            if kind in (questions[asks[index]].kind, ALL):
                 yield index
 
     def _send(self, user: "Scheduled", index: int) -> None:
@@ -185,33 +189,48 @@ class Scheduled(FastHttpUser):
         raise StopUser
 
 
+class Everybody(Scheduled):
+    """All kinds in one: of each kind Locust might give a worker none, and another one two."""
+
+    abstract = SHARES == 1
+    fixed_count = SHARES
+    kind = ALL
+
+
 class Single(Scheduled):
     """A client that sends single rows."""
 
+    abstract = SHARES > 1
     kind = "single"
 
 
 class Table(Scheduled):
     """A client that sends 2 to 100 rows at once."""
 
+    abstract = SHARES > 1
     kind = "table"
 
 
 class Mistaken(Scheduled):
     """A client that does everything wrongly, and expects to be told what."""
 
+    abstract = SHARES > 1
     kind = "mistake"
 
 
 class Reader(Scheduled):
     """A client that reads metadata and health."""
 
+    abstract = SHARES > 1
     kind = "reader"
 
 
 def begin(environment: Any, **_: object) -> None:
     """Begin the plan anew each time that somebody starts it on Locust's own page."""
-    environment.generator = Generator(plans.read(Path(os.environ[PLAN])), 0, 1)
+    if isinstance(environment.runner, MasterRunner):
+        return  # its workers send
+    number = getattr(environment.runner, "worker_index", 0) % SHARES
+    environment.generator = Generator(plans.read(Path(os.environ[PLAN])), number, SHARES)
     environment.generator.began = time.monotonic()
 
 

@@ -65,7 +65,7 @@ class System:
 
     def remove(self) -> None:
         """Leave neither containers nor volumes."""
-        self._environ["COMPOSE_PROFILES"] = "load,observe,promoter,trainer"
+        self._environ["COMPOSE_PROFILES"] = "load,observe,promoter,trainer,worker"
         self.compose("down", "--volumes", "--timeout", "5")
 
     def _run(self, *command: str, code: int = 0) -> str:
