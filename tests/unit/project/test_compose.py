@@ -1,0 +1,59 @@
+"""What `docker-compose.yml` promises, without an engine; `make test-compose` runs it."""
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.unit.project.pyproject import ROOT
+
+SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+PAGE = (ROOT / "docs" / "compose.md").read_text()
+BY_DEFAULT = [name for name, service in SERVICES.items() if "profiles" not in service]
+
+
+def test_the_page_lists_the_services() -> None:
+    """An operator finds every service on the page, and none that is not there."""
+    rows = re.findall(r"^\| (`[^|]+) \|", PAGE, re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`([a-z-]+)`", row)} == SERVICES.keys()
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_each_service_may_no_more_than_it_needs(name: str) -> None:
+    """No capability, nothing to write on but its volumes, bounded, and no socket of the engine."""
+    service = SERVICES[name]
+    assert service["read_only"]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["mem_limit"]
+    assert service["pids_limit"]
+    assert not any("docker.sock" in volume for volume in service.get("volumes", []))
+
+
+def test_nobody_outside_reaches_more_than_the_gateway() -> None:
+    """The pages of the profiles are for this machine alone, and so is the gateway by default."""
+    assert [name for name in BY_DEFAULT if SERVICES[name].get("ports")] == ["api-gateway"]
+    published = [port for service in SERVICES.values() for port in service.get("ports", [])]
+    assert all(
+        re.match(r"127\.0\.0\.1:|\$\{GATEWAY_ADDRESS:-127\.0\.0\.1\}:", p) for p in published
+    )
+
+
+def test_each_image_of_ours_is_a_target_of_the_dockerfile() -> None:
+    """What is not pulled is built."""
+    targets = set(
+        re.findall(r"^FROM \S+ AS (\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    )
+    for name, service in SERVICES.items():
+        if target := service.get("build", {}).get("target"):
+            assert service["image"] == f"iris-{target}:${{TAG:-latest}}", name
+            assert target in targets
+
+
+def test_no_secret_has_a_default() -> None:
+    """Who starts it without `make up` is told, instead of getting a password that all know."""
+    text = (ROOT / "docker-compose.yml").read_text()
+    secrets = re.findall(r"\$\{(\w*(?:KEY|PASSWORD|TOKEN))(:\S)", text)
+    assert len(secrets) >= 4
+    assert {how for _, how in secrets} == {":?"}
