@@ -6,7 +6,7 @@ only the libraries of the commands that it runs.
 
 import contextlib
 import gc
-import importlib
+import importlib.util
 import os
 import sys
 from typing import NamedTuple
@@ -54,10 +54,20 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import a command."""
+        """Import a command.
+
+        Raises:
+            UsageError: its part is not here; an image holds those parts alone that it is for.
+        """
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name].place.partition(":")
+        part = module.partition(".")[0]
+        if importlib.util.find_spec(part) is None:
+            raise click.UsageError(
+                f"iris {cmd_name} needs the package {part}, which is not installed here; "
+                "docs/images.md says which image has it"
+            )
         command = getattr(importlib.import_module(module), name)
         assert isinstance(command, click.Command)
         return command
