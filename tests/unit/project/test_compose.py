@@ -47,7 +47,7 @@ def test_each_image_of_ours_is_a_target_of_the_dockerfile() -> None:
     )
     for name, service in SERVICES.items():
         if target := service.get("build", {}).get("target"):
-            assert service["image"] == f"iris-{target}:${{TAG:-latest}}", name
+            assert service["image"] == f"iris-{target}:${{TAG:-local}}", name
             assert target in targets
 
 
