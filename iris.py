@@ -8,7 +8,9 @@ import contextlib
 import gc
 import importlib.util
 import os
+import signal
 import sys
+from types import FrameType
 from typing import NamedTuple
 
 import click
@@ -96,6 +98,7 @@ def main() -> None:
     # MLflow's import makes objects by the hundred thousand, and none of them is garbage: looking
     # for some after each 700 took a tenth of `iris gates`.
     gc.set_threshold(50_000)
+    signal.signal(signal.SIGTERM, _end)
     try:
         cli(standalone_mode=True)
     except IrisError as error:
@@ -106,6 +109,11 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output has gone: `iris history | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    """End the command; as a container's first process it would hear no signal that none handles."""
+    sys.exit(128 + number)
 
 
 def _let_go_of_output() -> None:
