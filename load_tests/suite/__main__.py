@@ -110,8 +110,7 @@ def _main(*, name: str, before: str | None, out: str | None, ui: bool, **given: 
         read, None if read.kind == "overload" else given["rate"], given["seconds"]
     )
     earlier = _earlier(before) if before else []
-    FOLDER.mkdir(exist_ok=True)
-    (FOLDER / ".gitignore").write_text("*\n")
+    _make_folder()
     options = Options(
         workers=given["workers"],
         folder=(FOLDER / "run").absolute(),
@@ -154,6 +153,21 @@ def _earlier(file: str) -> list[dict[str, float]]:
         return msgspec.json.decode(Path(file).read_bytes(), type=Earlier).blocks
     except (OSError, msgspec.MsgspecError) as error:
         raise UsageError(f"BASELINE={file} is no run: {error}") from error
+
+
+def _make_folder() -> None:
+    """Make the folder that everything is kept in.
+
+    Raises:
+        UsageError: it can't be made here.
+    """
+    try:
+        FOLDER.mkdir(exist_ok=True)
+        (FOLDER / ".gitignore").write_text("*\n")
+    except OSError as error:
+        raise UsageError(
+            f"{FOLDER.absolute()} cannot be written: {error.strerror}; start where it can be"
+        ) from error
 
 
 @contextlib.contextmanager
