@@ -8,6 +8,11 @@ PYTEST ?=
 KILLS  ?= 20
 RACES  ?= 2
 COMPOSE ?= docker compose
+IMAGES ?= download-model gateway inference load mlflow promoter supervisor
+TAG    ?= local
+BASE   ?= python:3.11-slim
+DOCKER ?= docker
+DOCKER_OPTIONS ?=
 
 VENV      := .venv
 INSTALLED := $(VENV)/installed
@@ -21,7 +26,7 @@ COMPILE   := $(UV) compile --quiet --universal --python-version 3.11 --generate-
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-faults test-load load load-ui bench lint format lock clean
+.PHONY: help setup demo up down test test-faults test-load load load-ui bench lint format images lock clean
 
 help: ## List what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-11s %s\n", $$1, $$2}'
@@ -76,6 +81,16 @@ lint: $(INSTALLED) ## Check style, types, import rules and locks; change nothing
 format: $(INSTALLED) ## Format the code, and mend what can be mended
 	$(VENV)/bin/ruff check --fix
 	$(VENV)/bin/ruff format
+
+# The version that is in the images, and the commit with its time; none of the machine's clock.
+LABELS = --build-arg VERSION=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) \
+  --build-arg REVISION=$$(git rev-parse HEAD) \
+  --build-arg SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct)
+
+images: ## Build the images, and weigh them: IMAGES="gateway load" TAG=1.2 BASE=…; see docs/images.md
+	for image in $(IMAGES); do $(DOCKER) buildx build --load --build-arg BASE=$(BASE) $(LABELS) \
+	  $(DOCKER_OPTIONS) --target $$image --tag iris-$$image:$(TAG) . || exit 1; done
+	@DOCKER=$(DOCKER) docker/weigh $(BASE) $(TAG) $(IMAGES)
 
 lock: $(INSTALLED) ## Resolve pyproject.toml again; UPGRADE=--upgrade takes newer releases
 	$(COMPILE) $(UPGRADE) --extra all --group dev -o requirements/dev.txt pyproject.toml
