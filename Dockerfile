@@ -87,6 +87,8 @@ RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
 FROM build AS download-model-program
 COPY artifacts /app/artifacts
 COPY serving/__init__.py serving/download_model.py serving/logs.py /app/serving/
+COPY serving/supervisor/__init__.py serving/supervisor/home.py serving/supervisor/state.py \
+     /app/serving/supervisor/
 ARG VERSION SOURCE_DATE_EPOCH
 RUN /build/program "$VERSION" "$SOURCE_DATE_EPOCH"
 
@@ -119,6 +121,7 @@ FROM build AS promoter-program
 COPY iris.py /app/
 COPY artifacts /app/artifacts
 COPY registry /app/registry
+COPY serving/__init__.py serving/bootstrap.py /app/serving/
 COPY training /app/training
 ARG VERSION SOURCE_DATE_EPOCH
 RUN /build/program "$VERSION" "$SOURCE_DATE_EPOCH"
@@ -202,9 +205,8 @@ ENV IRIS_HOME=/var/lib/iris \
     SUPERVISOR_PORT=5080
 COPY --from=supervisor-libraries /image/ /
 COPY --from=supervisor-program /image/ /
-# Any answer will do: this one is that the token is missing.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
-  CMD ["python", "-c", "import os; from http.client import HTTPConnection; c = HTTPConnection('127.0.0.1', int(os.environ['SUPERVISOR_PORT']), timeout=2); c.request('GET', '/v1/state'); c.getresponse()"]
+  CMD ["python", "-c", "import os; from urllib.request import urlopen; urlopen(f'http://127.0.0.1:{os.environ[\"SUPERVISOR_PORT\"]}/health/live', timeout=2)"]
 ENTRYPOINT ["iris", "serve"]
 CMD ["--without-gateway"]
 ARG VERSION REVISION

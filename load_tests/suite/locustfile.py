@@ -131,7 +131,8 @@ class Generator:
         )
 
     def _exchange(self, user: "Scheduled", question: Question, request_id: str) -> Given:
-        headers = {**self._headers, **question.headers, "x-request-id": request_id}
+        # The id comes first: of a head that is too large, what comes late may not be read at all.
+        headers = {"x-request-id": request_id, **self._headers, **question.headers}
         client = user.client.client.clientpool.get_client(self._url)
         response = client.request(question.method, question.path, question.body, headers)
         try:
