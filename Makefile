@@ -26,7 +26,7 @@ COMPILE   := $(UV) compile --quiet --universal --python-version 3.11 --generate-
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-faults test-load load load-ui bench lint format images lock clean
+.PHONY: help setup demo up down test test-faults test-load load load-ui bench lint format images lock clean dashboard
 
 help: ## List what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-11s %s\n", $$1, $$2}'
@@ -70,6 +70,9 @@ load: $(INSTALLED) ## Put load on a service, and judge it: PROFILE=steady RATE=8
 
 load-ui: $(INSTALLED) ## The same users and the same schedule in Locust's own web page, on port 8089
 	@$(VENV)/bin/python -m load_tests.suite --ui
+
+dashboard: $(INSTALLED) ## Write Grafana's dashboard, observability/dashboard.json, from its panels
+	@$(VENV)/bin/python -m observability.dashboard > observability/dashboard.json
 
 lint: $(INSTALLED) ## Check style, types, import rules and locks; change nothing
 	$(VENV)/bin/ruff check

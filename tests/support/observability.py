@@ -17,3 +17,11 @@ def page_names(program: str) -> set[str]:
 def text_names(text: str) -> set[str]:
     """Return the names of the families of a page of metrics."""
     return set(re.findall(r"^# TYPE (\S+) \w+$", text, re.MULTILINE))
+
+
+def sample_labels(text: str) -> dict[str, set[str]]:
+    """Return the names of the samples of a page of metrics, each with the labels that it has."""
+    found: dict[str, set[str]] = {}
+    for name, labels in re.findall(r"^(\w+)(\{.*\})? \S+$", text, re.MULTILINE):
+        found.setdefault(name, set()).update(re.findall(r'(\w+)="', labels))
+    return found
