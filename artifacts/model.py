@@ -70,14 +70,19 @@ class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What a model file says of itself. None stands for what could not be known."""
+    """What a model file says of itself. None stands for what could not be known.
 
-    schema: Literal[1] = 1
+    A file of schema 1 has no `label_counts`.
+    """
+
+    schema: Literal[1, 2] = 2
     name: str
     estimator: str
     features: list[Feature]
     labels: list[str]
     """The classes, in the order of the probabilities."""
+    label_counts: list[int] | None = None
+    """How many of the training rows had each of them, in the same order."""
     input_dtype: Literal["float32", "float64"]
     metrics: dict[str, float]
     libraries: dict[str, str]
@@ -197,6 +202,11 @@ def _check_shape(session: ort.InferenceSession, card: ModelCard) -> None:
     )
     if not all(shapes):
         raise _corrupt("its golden rows are missing or of another shape than the model")
+    counts = card.label_counts
+    if counts is None:
+        return
+    if len(counts) != len(card.labels) or any(count < 0 for count in counts) or sum(counts) == 0:
+        raise _corrupt(f"the counts of its {len(card.labels)} labels are {counts}")
 
 
 def _corrupt(reason: str) -> CorruptModelFile:

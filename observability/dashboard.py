@@ -271,6 +271,17 @@ ROWS: dict[str, list[Panel]] = {
             },
         ),
         Panel(
+            "Mix of labels of the last day, by release, and that of its training rows",
+            "percentunit",
+            "Far apart for an hour: other flowers than those of the training, or a wrong release. "
+            "No training line: the model file does not tell.",
+            ("IrisLabelsUnlikeTraining",),
+            {
+                "{{version}} {{label}}": 'iris:predictions:share_increase1d{version=~"$release"}',
+                "{{version}} {{label}} training": 'iris:training:share{version=~"$release"}',
+            },
+        ),
+        Panel(
             "Values outside of the training range",
             "percentunit",
             "One feature: a unit or a column mixed up. All of them: other flowers, so train again.",

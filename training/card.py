@@ -3,6 +3,7 @@
 Nothing stands here that differs between two equal runs: no time, no host, no number of a run.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Literal
@@ -52,6 +53,7 @@ def draft(
         estimator=describe(estimator),
         features=[_feature(name, table.columns([name])[:, 0]) for name in table.features],
         labels=labels,
+        label_counts=_label_counts(table, labels) if origin.data_sha256 else None,
         input_dtype=input_dtype,
         metrics={},
         libraries={name: version(name) for name in LIBRARIES},
@@ -78,6 +80,11 @@ def _feature(name: str, values: Rows) -> Feature:
         maximum=float(values.max()),
         histogram=Histogram(edges=edges.tolist(), counts=counts.tolist()),
     )
+
+
+def _label_counts(table: Table, labels: list[str]) -> list[int]:
+    counts = Counter(table.labels)
+    return [counts[label] for label in labels]
 
 
 def _golden(estimator: Any, table: Table) -> Golden:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import isfinite
 from random import random
 
-from serving.exposition import Histogram, Labels, counter, histogram
+from serving.exposition import Histogram, Labels, counter, gauge, histogram
 from serving.gateway.models import ReleaseId, ServedModel
 from serving.gateway.problems import REASONS, Problem
 from serving.gateway.sampling import Sampler
@@ -45,10 +45,14 @@ UNKNOWN = Kind(OTHER)
 class Predicted:
     """What one release has predicted for real requests, and from which values."""
 
-    __slots__ = ("_sampler", "classes", "features", "labels", "outside", "values")
+    __slots__ = (
+        *("_sampler", "classes", "features", "labels"),
+        *("outside", "training_shares", "values"),
+    )
 
     def __init__(self, model: ServedModel, chance: Callable[[], float]) -> None:
         self.labels = model.labels
+        self.training_shares = model.training_shares
         self.features = model.features
         self.classes = [0] * len(model.labels)
         """How many rows got each label."""
@@ -201,6 +205,16 @@ class Metrics:
                 ({**release, "label": label}, number)
                 for release, of in known
                 for label, number in zip(of.labels, of.classes, strict=True)
+            ),
+        )
+        yield gauge(
+            "iris_gateway_training_share",
+            "The share of a label among the training rows, where the model file tells it.",
+            (
+                ({**release, "label": label}, of.training_shares[label])
+                for release, of in known
+                for label in of.labels
+                if label in of.training_shares
             ),
         )
         yield counter(

@@ -45,6 +45,8 @@ class ServedModel:
         self.encoded_id = msgspec.Raw(msgspec.json.encode(self.id))
         self.by_label = _by_label(description.labels)
         """Makes of probabilities, in the order of the labels, an object with a field for each."""
+        self.training_shares = _shares(description.label_counts or {})
+        """Of the training rows, by label; empty where they are not known."""
         self.features = tuple(feature.name for feature in description.features)
         self.ranges = [
             (
@@ -54,6 +56,11 @@ class ServedModel:
             )
             for feature in description.features
         ]
+
+
+def _shares(counts: dict[str, int]) -> dict[str, float]:
+    rows = sum(counts.values())
+    return {label: count / rows for label, count in counts.items()} if rows else {}
 
 
 def _by_label(labels: list[str]) -> Callable[..., object]:

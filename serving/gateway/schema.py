@@ -99,6 +99,10 @@ class ModelDescription(Struct, frozen=True):
     sha256: str
     features: list[Feature]
     labels: list[str]
+    label_counts: Annotated[
+        dict[str, int] | UnsetType,
+        Meta(description="The training rows by label; absent where they are not known."),
+    ] = UNSET
     blob: str = ""
     since: str = ""
     estimator: str = ""

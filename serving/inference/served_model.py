@@ -45,6 +45,9 @@ class ServedModel:
     def describe(self) -> dict[str, Any]:
         """Return what `GET /v1/model` answers."""
         card = self.model.card
+        counts = {}
+        if card.label_counts is not None:
+            counts["label_counts"] = dict(zip(card.labels, card.label_counts, strict=True))
         return {
             "name": card.name,
             "version": self.release.version,
@@ -58,6 +61,7 @@ class ServedModel:
                 for f in card.features
             ],
             "labels": card.labels,
+            **counts,
             "input_dtype": card.input_dtype,
             "metrics": card.metrics,
             "golden": msgspec.to_builtins(card.golden),

@@ -49,6 +49,7 @@ def model_file(
         estimator="LogisticRegression",
         features=[Feature(n, "cm", 0.1, 8.0, Histogram([0.1, 8.0], [150])) for n in FEATURES],
         labels=list(LABELS),
+        label_counts=[40, 40, 40],
         input_dtype=dtype,
         metrics={"accuracy": 0.97},
         libraries={"scikit-learn": "1.9.1"},

@@ -57,6 +57,24 @@ def test_what_was_written_is_read() -> None:
     assert write_model(GRAPH, MODEL.card) == DATA
 
 
+def test_a_file_of_schema_1_is_read() -> None:
+    """A release of before is served for as long as it is wanted; what it does not tell is None."""
+    text = msgspec.json.decode(msgspec.json.encode(MODEL.card))
+    del text["label_counts"]
+    graph = onnx.load_from_string(DATA)
+    graph.metadata_props[0].value = msgspec.json.encode(text | {"schema": 1}).decode()
+    card = load_model(graph.SerializeToString()).card
+    assert (card.schema, card.label_counts) == (1, None)
+    assert card.golden == MODEL.card.golden
+
+
+@pytest.mark.parametrize("counts", [[], [40, 40], [40, -1, 40], [0, 0, 0]])
+def test_counts_that_are_not_those_of_the_labels_are_refused(counts: list[int]) -> None:
+    """Shares are made of them, one a label."""
+    with pytest.raises(CorruptModelFile, match="the counts of its 3 labels"):
+        load_model(model_file(label_counts=counts))
+
+
 def test_the_golden_rows_give_the_golden_probabilities() -> None:
     """What the training machine computed is what this one computes."""
     MODEL.check_golden()
@@ -278,7 +296,7 @@ def test_a_card_that_says_something_else_is_refused(says: dict[str, Any]) -> Non
 
 @pytest.mark.parametrize(
     "text",
-    [None, "", "{}", "[]", "nonsense", '{"schema": 2}', '{"surprise": 1}'],
+    [None, "", "{}", "[]", "nonsense", '{"schema": 3}', '{"surprise": 1}'],
 )
 def test_a_card_of_another_kind_is_refused(text: str | None) -> None:
     """A file of another schema, or of another maker, is not guessed at."""

@@ -172,11 +172,31 @@ def test_every_5xx_problem_has_a_reason_that_is_counted() -> None:
     assert sum(values(samples(metrics), "iris_gateway_unanswered_total")) == len(kinds)
 
 
-def iris_model() -> ServedModel:
+def iris_model(**says: object) -> ServedModel:
     """Return a release with two labels and two features, of which one has a training range."""
     features = [{"name": "length", "minimum": 1.0, "maximum": 2.0}, {"name": "width"}]
     description = {"name": "m", "version": "1", "sha256": "a" * 64, "labels": ["yes", "no"]}
-    return ServedModel(msgspec.json.encode(description | {"features": features}))
+    return ServedModel(msgspec.json.encode(description | {"features": features} | says))
+
+
+@pytest.mark.parametrize(
+    ("says", "shares"),
+    [
+        ({"label_counts": {"yes": 30, "no": 10}}, {"yes": [0.75], "no": [0.25]}),
+        ({"label_counts": {"yes": 3, "other": 1}}, {"yes": [0.75], "no": []}),
+        ({"label_counts": {"yes": 0, "no": 0}}, {"yes": [], "no": []}),
+        ({}, {"yes": [], "no": []}),
+    ],
+)
+def test_training_shares_are_told_where_they_are_known(
+    says: dict[str, object], shares: dict[str, list[float]]
+) -> None:
+    """A share that nobody knows is no sample: an alert that compares with it stays silent."""
+    metrics = Metrics(Clock())
+    metrics.predicted(iris_model(**says))
+    text = samples(metrics)
+    name = "iris_gateway_training_share"
+    assert {label: values(text, name, label=label, version="1") for label in shares} == shares
 
 
 @pytest.mark.parametrize("chance", [0.0, 0.999])

@@ -51,6 +51,17 @@ def test_a_release_whose_digest_matches_is_loaded_and_described(path: Path) -> N
     assert len(description["golden"]["rows"]) == len(ROWS)
 
 
+def test_how_the_training_rows_were_mixed_is_told_where_it_is_known(path: Path) -> None:
+    """Who compares what is predicted with it finds it by label; unknown is absent, and never 0."""
+    assert load_served_model(path, RELEASE.environ()).describe()["label_counts"] == {
+        "setosa": 40,
+        "versicolor": 40,
+        "virginica": 40,
+    }
+    unknown = load_model(model_file(label_counts=None))
+    assert "label_counts" not in ServedModel(unknown, RELEASE, datetime.now(UTC)).describe()
+
+
 def test_a_digest_left_behind_by_a_hand_edit_counts_as_not_given(path: Path) -> None:
     """A digest that names another blob is ignored, and the model is shown as unverified."""
     environ = {**RELEASE.environ(), "MODEL_BLOB_NAME": "hand/model.onnx", "MODEL_VERSION": "hand"}

@@ -71,5 +71,6 @@ def test_card_says_where_a_model_comes_from(iris: Table) -> None:
     petal = card.features[3]
     assert (petal.name, petal.unit, petal.minimum, petal.maximum) == ("petal_width", "cm", 0.1, 2.5)
     assert sum(petal.histogram.counts) == 150
+    assert card.label_counts == [50, 50, 50]
     golden = {card.labels[int(np.argmax(row))] for row in card.golden.probabilities}
     assert golden == set(card.labels)

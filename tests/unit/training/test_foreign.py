@@ -37,9 +37,10 @@ def test_as_a_notebook_makes_it(iris: Table) -> None:
 
 
 def test_what_is_not_known_is_none(iris: Table) -> None:
-    """A release of a model from elsewhere claims neither data nor split nor seed."""
+    """A release of a model from elsewhere claims no data, no split, no seed, no mix of rows."""
     file, _ = release_of(GaussianNB().fit(iris.rows, iris.labels), iris, None)
     assert (file.card.data_sha256, file.card.split_salt, file.card.seed) == (None, None, None)
+    assert file.card.label_counts is None
 
 
 def test_closer_input_type_is_taken(iris: Table) -> None:
