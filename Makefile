@@ -117,7 +117,7 @@ $(VENV)/bin/uv: requirements/bootstrap.txt
 	  --requirement requirements/bootstrap.txt
 	@touch $@
 
-$(INSTALLED): $(VENV)/bin/uv requirements/dev.txt pyproject.toml
+$(INSTALLED): $(VENV)/bin/uv requirements/dev.txt pyproject.toml serving/__init__.py
 	$(UV) sync $(INTO) --require-hashes requirements/dev.txt
 	$(UV) install $(INTO) --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -7,9 +7,10 @@ event loop, in which nobody else is answered.
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from importlib import metadata
 from itertools import accumulate
 from platform import python_version
+
+from serving import __version__
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -64,7 +65,7 @@ def histogram(name: str, text: str, samples: Iterable[tuple[Labels, Histogram]])
 
 def build_info(program: str) -> Iterator[str]:
     """Yield what the program is a build of."""
-    labels = {"version": _version(), "python": python_version()}
+    labels = {"version": __version__, "python": python_version()}
     return gauge(f"iris_{program}_build_info", "The program that answers; always 1.", [(labels, 1)])
 
 
@@ -92,10 +93,3 @@ def _inner(labels: Labels) -> str:
 
 def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-
-
-def _version() -> str:
-    try:
-        return metadata.version("iris-ml-api")
-    except metadata.PackageNotFoundError:  # a Bento holds the files, without the package around
-        return "unknown"

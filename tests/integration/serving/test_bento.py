@@ -11,6 +11,7 @@ import pytest
 
 from artifacts.digests import sha256_hex
 from artifacts.release import registry_release
+from serving import __version__
 from serving.supervisor.ports import LOOPBACK
 from tests.integration.serving.processes import Inference, free_port
 from tests.support.model_files import ROWS, model_file, probabilities
@@ -61,6 +62,22 @@ def test_the_bento_holds_all_that_it_imports(bento: Path) -> None:
     paths = [Path(line).resolve() for line in found.stdout.split()]
     assert paths
     assert all(path.is_relative_to(bento.resolve()) for path in paths)
+
+
+def test_the_bento_knows_its_version(bento: Path) -> None:
+    """The page of metrics names the program, though no installed package is around it."""
+    program = (
+        "from importlib import metadata; del metadata.version;"
+        "from serving.exposition import build_info; print(*build_info('inference'))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=bento / "src",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f'iris_inference_build_info{{version="{__version__}"' in found.stdout
 
 
 def test_the_bentos_libraries_are_locked_and_hold_nothing_of_training(bento: Path) -> None:
