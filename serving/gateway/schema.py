@@ -26,10 +26,7 @@ class PredictRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Flowers to classify: a row each, as an array or with named features, also mixed."""
 
     instances: Annotated[
-        list[
-            Annotated[_Values, Meta(description="The features in the order of `GET /v1/model`.")]
-            | Annotated[NamedRow, Meta(description="Every feature by its name.")]
-        ],
+        list[_Values | NamedRow],
         Meta(
             min_length=1,
             description="The rows, at least one. Numbers, from -1e15 to 1e15; a string is none.",
