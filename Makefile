@@ -16,7 +16,7 @@ DOCKER_OPTIONS ?=
 
 VENV      := .venv
 INSTALLED := $(VENV)/installed
-AZURITE   := $(if $(shell which npm 2>/dev/null),node_modules/.package-lock.json)
+NODE      := $(if $(shell which npm 2>/dev/null),node_modules/.package-lock.json)
 LOCKED    := download gateway inference load mlflow registry training
 UV        := $(VENV)/bin/uv pip
 INTO      := --quiet --python $(VENV)/bin/python
@@ -26,10 +26,11 @@ COMPILE   := $(UV) compile --quiet --universal --python-version 3.11 --generate-
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-faults test-load load load-ui bench lint format images lock clean dashboard
+.PHONY: help setup demo up down test test-clients test-compose test-faults test-load load load-ui \
+  bench dashboard images lint format lock clean
 
 help: ## List what there is
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-11s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
 
 setup: $(INSTALLED) ## Make the virtual environment in .venv; PYTHON=python3.12 names another Python
 
@@ -52,7 +53,7 @@ SECRETS = for name in AZURITE_KEY GRAFANA_PASSWORD IRIS_SUPERVISOR_TOKEN POSTGRE
 
 # Three workers keep two cores busy, since tests wait for processes. The long modules come first,
 # so that no worker ends up waiting for another.
-test: $(INSTALLED) $(AZURITE) ## Run the tests; COVERAGE=1 tells what they reach, PYTEST="-k ledger" passes options on
+test: $(INSTALLED) $(NODE) ## Run the tests; COVERAGE=1 tells what they reach, PYTEST="-k ledger" passes options on
 	$(VENV)/bin/pytest -n 3 --dist loadscope --no-loadscope-reorder \
 	  $(if $(COVERAGE),--cov --cov-report=term:skip-covered) $(PYTEST)
 
@@ -64,6 +65,9 @@ bench: $(INSTALLED) ## Measure beside peers; PEERS=mosec,echo CONNECTIONS=32,128
 
 test-load: $(INSTALLED) ## Run the load suite against systems with and without faults, for three minutes
 	$(VENV)/bin/pytest tests/load $(PYTEST)
+
+test-clients: $(INSTALLED) $(NODE) ## Generate TypeScript and Java clients from /openapi.json, and call with them
+	$(VENV)/bin/pytest tests/clients $(PYTEST)
 
 load: $(INSTALLED) ## Put load on a service, and judge it: PROFILE=steady RATE=800 FOR=10m HOST=http://…
 	@$(VENV)/bin/python -m load_tests.suite
@@ -102,8 +106,8 @@ lock: $(INSTALLED) ## Resolve pyproject.toml again; UPGRADE=--upgrade takes newe
 	echo uv | $(COMPILE) -c requirements/dev.txt -o requirements/bootstrap.txt -
 
 clean: ## Remove what the tasks made, but not .iris, where the demo keeps its models
-	rm -rf $(VENV) .bench .load node_modules dist .coverage .hypothesis .import_linter_cache \
-	  .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .bench .clients .load node_modules dist .coverage .hypothesis \
+	  .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
 # A Python that won't do is named before anything is made.
 PROBE = import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
