@@ -60,6 +60,9 @@ test: $(INSTALLED) $(NODE) ## Run the tests; COVERAGE=1 tells what they reach, P
 test-faults: $(INSTALLED) ## Kill, stop and race promoters, for minutes; KILLS=200 RACES=20 is the whole
 	KILLS=$(KILLS) RACES=$(RACES) $(VENV)/bin/pytest tests/faults $(PYTEST)
 
+test-compose: $(INSTALLED) ## Run docker-compose.yml in containers, with the images that make images made: docs/images.md
+	$(VENV)/bin/pytest tests/compose $(PYTEST)
+
 bench: $(INSTALLED) ## Measure beside peers; PEERS=mosec,echo CONNECTIONS=32,128 ROUNDS=3 narrows it
 	@$(VENV)/bin/python -m load_tests.benchmark
 

@@ -10,13 +10,14 @@ from typing import BinaryIO
 _LOG_BYTES = 4 * 1024 * 1024
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Put `data` under `path`, whatever lay there; only the owner may read it.
+def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Put `data` under `path`, whatever lay there; only the owner may read it, unless told else.
 
     Raises:
         OSError: it can't be written; what lay there stays.
     """
     with temporary_file(path.parent, data) as temporary:
+        temporary.chmod(mode)
         temporary.replace(path)
         flush_folder(path.parent)
 

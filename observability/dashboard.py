@@ -347,12 +347,20 @@ ROWS: dict[str, list[Panel]] = {
         Panel(
             "Gateways that see a release served",
             "short",
-            "Two at a time are a rollout. For longer: `iris status`, which also tells of an open "
-            "operation and since when; no program that is scraped knows the ledger.",
+            "Two at a time are a rollout. For longer: `iris status`.",
             ("IrisReleasesDiffer",),
             {
                 "{{version}}": f"count by (version) (iris_gateway_model_info{{{BY}}})",
             },
+        ),
+        Panel(
+            "How long an operation has been open",
+            "s",
+            "A promotion or rollback that nobody ends. `iris status` says which, and by whom. "
+            "Without a line `iris exporter` is not scraped, or can't read the ledger.",
+            ("IrisOperationOpen", "IrisLedgerUnreadable"),
+            {"open": "iris_ledger_open_operation_seconds"},
+            limits=(3600,),
         ),
         Panel(
             "Synthetic requests, by release and outcome",

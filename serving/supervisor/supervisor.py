@@ -32,6 +32,9 @@ from serving.supervisor.state import Fence, State, StateLost, read_state, write_
 
 Say = Callable[[str], None]
 
+READ_BY_ALL = 0o644
+"""Prometheus is another user, and where inference listens is no secret."""
+
 
 class Supervisor:
     """What is desired, the inference processes that there are, and the gateway before them."""
@@ -206,7 +209,7 @@ class Supervisor:
         body = {"generation": self._generation, "instances": listed}
         scraped = [{"targets": [process.url.removeprefix("http://")]}] if process else []
         try:
-            write_whole(self._home.scraped, msgspec.json.encode(scraped))
+            write_whole(self._home.scraped, msgspec.json.encode(scraped), READ_BY_ALL)
             write_whole(self._home.instances, msgspec.json.encode(body))
         except OSError as error:
             raise StateLost(

@@ -130,8 +130,8 @@ def test_a_container_that_is_killed_comes_back(system: System, service: str) -> 
 
 
 def test_prometheus_finds_gateway_and_inference(system: System) -> None:
-    """Both are scraped, though the port of inference changes with each release; rules hold."""
-    system.compose("up", "--detach", "prometheus")
+    """With the ledger, though the port of inference changes with each release; rules hold."""
+    system.compose("up", "--detach", "prometheus", "exporter")
 
     def up() -> set[str]:
         page = system.inside(
@@ -140,7 +140,7 @@ def test_prometheus_finds_gateway_and_inference(system: System) -> None:
         found = json.loads(page)["data"]["result"]
         return {each["metric"]["job"] for each in found if each["value"][1] == "1"}
 
-    until(lambda: up() >= {"gateway", "inference"}, "both are scraped", timeout_s=90)
+    until(lambda: up() >= {"gateway", "inference", "ledger"}, "all are scraped", timeout_s=90)
     rules = json.loads(
         system.inside("api-gateway", "curl", "-s", "http://prometheus:9090/api/v1/rules")
     )

@@ -4,10 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 
 from artifacts.digests import sha256_hex
 from artifacts.release import registry_release
 from observability.dashboard import dashboard
+from registry.chain import Chain
+from registry.exporter import LedgerFigures
 from tests.integration.gateway.processes import GatewayProgram
 from tests.integration.serving.processes import Inference, free_port
 from tests.support.model_files import ROWS, model_file
@@ -32,7 +35,13 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     ):
         gateway.wait_ready()
         gateway.predict(*ROWS).raise_for_status()
-        texts = [gateway.get("/metrics").text, inference.client.get("/metrics").text]
+        ledger = CollectorRegistry()
+        ledger.register(LedgerFigures(Chain, print))
+        texts = [
+            gateway.get("/metrics").text,
+            inference.client.get("/metrics").text,
+            generate_latest(ledger).decode(),
+        ]
     found: dict[str, set[str]] = {}
     for text in texts:
         for name, labels in sample_labels(text).items():

@@ -1,6 +1,7 @@
 """`iris serve` for a gateway that it has not started, as in containers of their own."""
 
 import json
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,7 +65,9 @@ def test_it_takes_in_each_release_without_losing_a_request(
         assert stream.failures == []
         (instance,) = supervisor.state()["instances"]
         assert instance["url"].startswith(f"http://{OWN}:")
-        (scraped,) = json.loads((shared / "prometheus-targets.json").read_text())
+        targets = shared / "prometheus-targets.json"
+        assert stat.S_IMODE(targets.stat().st_mode) == 0o644
+        (scraped,) = json.loads(targets.read_text())
         assert scraped["targets"] == [instance["url"].removeprefix("http://")]
         assert [path.name for path in (supervisor.home / "logs").glob("gateway*")] == []
 

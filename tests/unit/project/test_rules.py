@@ -35,8 +35,8 @@ def test_the_runbook_links_to_what_is_there() -> None:
 
 def test_rules_and_runbook_use_metrics_that_exist() -> None:
     """An alert on a misspelt metric never fires."""
-    known = page_names("gateway") | page_names("inference")
-    used = set(re.findall(r"\b(?:iris_(?:gateway|inference)|process)_\w+", RULES + RUNBOOK))
+    known = page_names("gateway") | page_names("inference") | page_names("ledger")
+    used = set(re.findall(r"\b(?:iris_(?:gateway|inference|ledger)|process)_\w+", RULES + RUNBOOK))
     assert {re.sub(r"_(bucket|sum|count)$", "", name) for name in used} <= known
 
 

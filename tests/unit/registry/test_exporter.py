@@ -7,6 +7,7 @@ from artifacts.errors import StoreUnavailable
 from registry.chain import Chain
 from registry.exporter import LedgerFigures
 from registry.promotion import Request, promote
+from tests.support.observability import page_names
 from tests.unit.registry.fakes import Crash, World
 
 
@@ -23,6 +24,12 @@ def test_no_operation_is_open_after_one_that_ended(world: World) -> None:
     found = figures(world, later_s=900)
     assert found.pop("iris_ledger_records") == len(world.work().ledger.read().records)
     assert found == {"iris_ledger_readable": 1, "iris_ledger_open_operation_seconds": 0}
+
+
+def test_the_page_explains_each_figure(world: World) -> None:
+    """An operator finds each metric on the page, and none that is not there."""
+    every_process = {name for name in page_names("ledger") if name.startswith("process_")}
+    assert figures(world).keys() == page_names("ledger") - every_process
 
 
 def test_an_operation_that_nobody_ends_grows_old(world: World) -> None:
