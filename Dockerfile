@@ -200,7 +200,8 @@ LABEL org.opencontainers.image.title="iris-inference" \
 
 # Inference where there is no Kubernetes: a supervisor fetches what is promoted and starts it.
 FROM inference AS supervisor
-ENV IRIS_HOME=/var/lib/iris \
+ENV INFERENCE_HOST=127.0.0.1 \
+    IRIS_HOME=/var/lib/iris \
     MODEL_PATH= \
     SUPERVISOR_PORT=5080
 COPY --from=supervisor-libraries /image/ /

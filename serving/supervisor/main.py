@@ -12,6 +12,7 @@ import httpx
 import uvicorn
 from starlette.applications import Starlette
 
+from artifacts.errors import SettingsError
 from artifacts.settings import load
 from artifacts.store import open_store
 from serving.gateway.keys import ApiKeys
@@ -26,6 +27,7 @@ from serving.supervisor.ports import Ports
 from serving.supervisor.settings import SupervisorSettings
 from serving.supervisor.supervisor import Say, Supervisor
 
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  compared, not bound
 GATEWAY_PORT = 8080
 INFERENCE_PORT = 5000
 GATEWAY_START_S = 15.0
@@ -54,6 +56,7 @@ def run(
     Raises:
         IrisError: the folder, a port or the state can't be had; nothing was started then.
     """
+    _check_addresses(settings)
     if with_gateway and not settings.gateway_url:
         _check_gateway_settings(settings)
     home = Home(settings.home, settings.gateway_instances)
@@ -64,6 +67,17 @@ def run(
         with Ports(say) as ports:
             serving = _serve(home, settings, ports, with_gateway=with_gateway, say=say)
             asyncio.run(_with_logs(home, serving) if logs else serving)
+
+
+def _check_addresses(settings: SupervisorSettings) -> None:
+    """Refuse an address that can be listened on, but not called."""
+    named = {"INFERENCE_HOST": settings.inference_host, "SUPERVISOR_HOST": settings.supervisor_host}
+    for variable, host in named.items():
+        if host in EVERYWHERE:
+            raise SettingsError(
+                f"{variable}={host} is every address of this machine, and others are told it: "
+                "give the name or the address by which they reach this one"
+            )
 
 
 def _check_gateway_settings(settings: SupervisorSettings) -> None:

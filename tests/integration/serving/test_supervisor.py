@@ -337,10 +337,16 @@ def test_a_port_asked_for_and_in_use_is_one_line(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "value"), [("GATEWAY_MAX_ROWS", "many"), ("GATEWAY_API_KEYS_FILE", "/nowhere")]
+    ("variable", "value"),
+    [
+        ("GATEWAY_MAX_ROWS", "many"),
+        ("GATEWAY_API_KEYS_FILE", "/nowhere"),
+        ("INFERENCE_HOST", "0.0.0.0"),  # nobody can call it
+        ("SUPERVISOR_HOST", "::"),
+    ],
 )
-def test_a_wrong_setting_of_the_gateway_is_one_line(home: Path, variable: str, value: str) -> None:
-    """What the gateway could never start with is told at once, not each time that it ends."""
+def test_a_wrong_setting_is_one_line(home: Path, variable: str, value: str) -> None:
+    """What could never work is told at once, not each time that a process ends."""
     with Supervisor(home, **{variable: value}) as supervisor:
         assert supervisor.process.wait(30) == 2
         [line] = supervisor.log.read_text().splitlines()
