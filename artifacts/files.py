@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-_LOG_BYTES = 4 * 1024 * 1024
+LOG_BYTES = 4 * 1024 * 1024
+"""The size from which on a log is begun anew; the one before is kept beside it."""
 
 
 def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
@@ -28,7 +29,7 @@ def open_log(path: Path) -> BinaryIO:
     Raises:
         OSError: it can't be written.
     """
-    if path.exists() and path.stat().st_size > _LOG_BYTES:
+    if path.exists() and path.stat().st_size > LOG_BYTES:
         path.replace(path.with_name(f"{path.name}.1"))
     return path.open("ab")
 

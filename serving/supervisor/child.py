@@ -115,7 +115,8 @@ class Child:
         """Return the last line that it wrote: why it ended, as a rule."""
         with self._log.open("rb") as file:
             end = file.seek(0, os.SEEK_END)
-            file.seek(max(self._log_start, end - _LAST_BYTES))
+            start = self._log_start if self._log_start <= end else 0  # it was begun anew since
+            file.seek(max(start, end - _LAST_BYTES))
             lines = file.read().decode(errors="replace").splitlines()
         said = (line.strip() for line in reversed(lines))
         return told_by(next((line for line in said if line), "it said nothing"))

@@ -17,8 +17,8 @@ from artifacts.settings import load
 from artifacts.store import open_store
 from serving.gateway.keys import ApiKeys
 from serving.gateway.settings import GatewaySettings
+from serving.supervisor.child_logs import ChildLogs
 from serving.supervisor.control import control_app
-from serving.supervisor.follow import follow
 from serving.supervisor.gateway import Gateway, OwnGateway, recording
 from serving.supervisor.home import Home
 from serving.supervisor.inference import Launcher
@@ -66,7 +66,7 @@ def run(
             say(f"ended {len(told)} processes that a killed iris serve left behind")
         with Ports(say) as ports:
             serving = _serve(home, settings, ports, with_gateway=with_gateway, say=say)
-            asyncio.run(_with_logs(home, serving) if logs else serving)
+            asyncio.run(_with_logs(ChildLogs(home.logs, shown=logs), serving))
 
 
 def _check_addresses(settings: SupervisorSettings) -> None:
@@ -88,14 +88,14 @@ def _check_gateway_settings(settings: SupervisorSettings) -> None:
         open_store(settings.store_uri)
 
 
-async def _with_logs(home: Home, serving: Coroutine[Any, Any, None]) -> None:
-    """Copy what the children log, as long as something is served."""
-    following = asyncio.create_task(follow(home.logs))
+async def _with_logs(logs: ChildLogs, serving: Coroutine[Any, Any, None]) -> None:
+    """Look after what the children log, as long as something is served."""
+    keeping = asyncio.create_task(logs.keep())
     try:
         await serving
     finally:
-        following.cancel()
-        await asyncio.wait({following})
+        keeping.cancel()
+        await asyncio.wait({keeping})
 
 
 async def _serve(

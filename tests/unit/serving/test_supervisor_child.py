@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import cast
 
 import httpx
 import pytest
@@ -94,3 +95,11 @@ def test_only_the_download_is_told_how_to_sign_in(
         },
         "bentos": set(),
     }
+
+
+def test_why_a_child_ended_is_found_though_its_log_was_begun_anew(tmp_path: Path) -> None:
+    """Its last words stand before where the log ended when it was started."""
+    log = tmp_path / "gateway.log"
+    log.write_text("the reason\n")
+    child = Child(cast("asyncio.subprocess.Process", None), log, log_start=4096)
+    assert child.last_line() == "the reason"
