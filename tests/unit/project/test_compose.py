@@ -40,6 +40,13 @@ def test_nobody_outside_reaches_more_than_the_gateway() -> None:
     )
 
 
+def test_nobody_but_mlflow_reaches_the_database() -> None:
+    """Neither a service nor anybody outside."""
+    near = {name for name, of in SERVICES.items() if "database" in of.get("networks", [])}
+    assert near == {"mlflow", "postgres"}
+    assert SERVICES["postgres"]["networks"] == ["database"]
+
+
 def test_each_image_of_ours_is_a_target_of_the_dockerfile() -> None:
     """What is not pulled is built."""
     targets = set(
