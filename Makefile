@@ -93,7 +93,7 @@ format: $(INSTALLED) ## Format the code, and mend what can be mended
 	$(VENV)/bin/ruff format
 
 # The version that is in the images, and the commit with its time; none of the machine's clock.
-LABELS = --build-arg VERSION=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) \
+LABELS = --build-arg VERSION=$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' serving/__init__.py) \
   --build-arg REVISION=$$(git rev-parse HEAD) \
   --build-arg SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct)
 

@@ -2,10 +2,12 @@
 
 import ast
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from serving import __version__
 from tests.unit.project.pyproject import ROOT
 
 MAKEFILE = (ROOT / "Makefile").read_text()
@@ -102,6 +104,15 @@ def test_an_image_says_what_it_is(image: str) -> None:
     assert f'org.opencontainers.image.title="iris-{image}"' in label
     for name in ("version", "revision", "licenses"):
         assert f"org.opencontainers.image.{name}=" in label
+
+
+def test_the_version_that_an_image_is_told_is_ours() -> None:
+    """Wherever the version stands, it is found there; else an image would say none of itself."""
+    (command,) = re.findall(r"VERSION=\$\$\((.*)\) \\$", MAKEFILE, re.MULTILINE)
+    found = subprocess.run(
+        command, shell=True, cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == __version__
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
