@@ -64,12 +64,12 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name].place.partition(":")
-        part = module.partition(".")[0]
-        if importlib.util.find_spec(part) is None:
-            raise click.UsageError(
-                f"iris {cmd_name} needs the package {part}, which is not installed here; "
-                "docs/images.md says which image has it"
-            )
+        for needed in (module.partition(".")[0], module):  # of a package there may be a part
+            if importlib.util.find_spec(needed) is None:
+                raise click.UsageError(
+                    f"iris {cmd_name} needs {needed}, which is not installed here; "
+                    "docs/images.md says which image has it"
+                )
         command = getattr(importlib.import_module(module), name)
         assert isinstance(command, click.Command)
         return command

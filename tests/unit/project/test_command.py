@@ -10,13 +10,18 @@ from click.testing import CliRunner
 import iris
 
 
-def test_a_command_whose_part_is_absent_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command that an image has no package for ends in words, with wrong usage's code."""
-    absent = iris.Entry("absent.commands:fly", "Fly.")
-    monkeypatch.setitem(iris.COMMANDS, "fly", absent)
+@pytest.mark.parametrize(
+    ("place", "needed"),
+    [("absent.commands:fly", "absent"), ("serving.absent:fly", "serving.absent")],
+)
+def test_a_command_whose_part_is_absent_says_so(
+    monkeypatch: pytest.MonkeyPatch, place: str, needed: str
+) -> None:
+    """A command that an image has not, or not the whole package for, ends in words."""
+    monkeypatch.setitem(iris.COMMANDS, "fly", iris.Entry(place, "Fly."))
     done = CliRunner().invoke(iris.cli, ["fly"])
     assert done.exit_code == 2
-    assert "iris fly needs the package absent, which is not installed here" in done.output
+    assert f"iris fly needs {needed}, which is not installed here" in done.output
 
 
 def test_sigterm_ends_a_command_that_does_not_handle_it(monkeypatch: pytest.MonkeyPatch) -> None:
