@@ -47,7 +47,8 @@ down: ## Stop the containers; their volumes keep everything
 
 # Made once: who has these has the store, the database and the supervisor.
 SECRETS = for name in AZURITE_KEY GRAFANA_PASSWORD IRIS_SUPERVISOR_TOKEN POSTGRES_PASSWORD; do \
-  echo "$$name=$$($(PYTHON) -c 'import secrets; print(secrets.token_hex(32))')"; done
+  secret=$$($(PYTHON) -c 'import secrets; print(secrets.token_hex(32))') || exit 1; \
+  echo "$$name=$$secret"; done
 .env:
 	@(umask 077; { $(SECRETS); } > $@.part && mv $@.part $@)
 

@@ -1,6 +1,10 @@
 """What `docker-compose.yml` promises, without an engine; `make test-compose` runs it."""
 
 import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -64,3 +68,26 @@ def test_no_secret_has_a_default() -> None:
     secrets = re.findall(r"\$\{(\w*(?:KEY|PASSWORD|TOKEN))(:\S)", text)
     assert len(secrets) >= 4
     assert {how for _, how in secrets} == {":?"}
+
+
+def make_secrets(folder: Path, python: str) -> int:
+    """Let make write .env into a folder, and return its exit code."""
+    command = ("make", "-f", str(ROOT / "Makefile"), ".env", f"PYTHON={python}")
+    return subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode
+
+
+def test_the_secrets_are_made_whole_or_not_at_all(tmp_path: Path) -> None:
+    """A file with empty ones would stay, since it is made once, and Compose would refuse it."""
+    assert make_secrets(tmp_path, "/nowhere/python") != 0
+    assert not (tmp_path / ".env").exists()
+    assert make_secrets(tmp_path, sys.executable) == 0
+    made = dict(line.split("=") for line in (tmp_path / ".env").read_text().splitlines())
+    wanted = re.findall(r"\$\{(\w+):\?", (ROOT / "docker-compose.yml").read_text())
+    assert made.keys() == set(wanted)
+    assert all(re.fullmatch("[0-9a-f]{64}", secret) for secret in made.values())
+    assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
+
+
+def test_no_emulator_tells_its_maker_what_it_does() -> None:
+    """Azurite sends telemetry, unless it is told not to."""
+    assert "--disableTelemetry" in SERVICES["azurite"]["command"]
