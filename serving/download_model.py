@@ -50,7 +50,9 @@ def wanted(settings: DownloadSettings, environ: Mapping[str, str]) -> tuple[Rele
     if "IRIS_HOME" not in environ:
         raise SettingsError("MODEL_PATH is not set, nor is the IRIS_HOME of a supervisor")
     home = Home(settings.home)
-    release = read_state(home.state).release
+    state = read_state(home.state)
+    # As the supervisor begins: with what served last, since it is known to work.
+    release = state.served or state.release
     return None if release is None else (release, home.model_path(release))
 
 

@@ -148,3 +148,15 @@ def test_without_a_path_it_is_the_file_that_the_supervisor_looks_for(tmp_path: P
     home = Home(settings.home)
     write_state(home.state, State("target", release=RELEASE))
     assert download_model.wanted(settings, environ) == (RELEASE, home.model_path(RELEASE))
+
+
+def test_a_release_that_never_served_does_not_keep_the_one_that_did_from_starting(
+    tmp_path: Path,
+) -> None:
+    """Where a rollout failed the supervisor begins with what served, so that file is needed."""
+    environ = {"IRIS_HOME": str(tmp_path / "home")}
+    settings = load(download_model.DownloadSettings, environ)
+    home = Home(settings.home)
+    failed = registry_release(2, "2" * 64)
+    write_state(home.state, State("target", release=failed, served=RELEASE))
+    assert download_model.wanted(settings, environ) == (RELEASE, home.model_path(RELEASE))
