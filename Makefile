@@ -37,7 +37,7 @@ setup: $(INSTALLED) ## Make the virtual environment in .venv; PYTHON=python3.12 
 demo: $(INSTALLED) ## Train, promote, serve and predict; stay up until Ctrl-C, or with ONCE=1 end
 	@$(VENV)/bin/iris demo $(if $(ONCE),--once)
 
-up: .env ## Start everything in containers, and let a first version serve: docs/compose.md
+up: .env images ## Start everything in containers, and let a first version serve: docs/compose.md
 	$(COMPOSE) up --detach
 	$(COMPOSE) run --rm promoter bootstrap
 	@echo "gateway: http://$$($(COMPOSE) port api-gateway 8080)"

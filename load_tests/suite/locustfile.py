@@ -230,7 +230,9 @@ def begin(environment: Any, **_: object) -> None:
     """Begin the plan anew each time that somebody starts it on Locust's own page."""
     if isinstance(environment.runner, MasterRunner):
         return  # its workers send
-    number = getattr(environment.runner, "worker_index", 0) % SHARES
+    number = getattr(environment.runner, "worker_index", 0)
+    if number >= SHARES:  # it came in the place of one that has gone, whose share nobody knows
+        raise RuntimeError(f"this is worker {number + 1} of {SHARES}: start all of them anew")
     environment.generator = Generator(plans.read(Path(os.environ[PLAN])), number, SHARES)
     environment.generator.began = time.monotonic()
 

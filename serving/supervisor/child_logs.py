@@ -48,9 +48,10 @@ class ChildLogs:
         What is written while it is copied away is lost; that takes milliseconds, every 4 MB.
         """
         for path in sorted(self._folder.glob("*.log")):
-            with suppress(OSError):
-                if self._shown:
+            if self._shown:
+                with suppress(OSError):  # who reads them may have gone
                     self._show(path)
+            with suppress(OSError):
                 if path.stat().st_size > LOG_BYTES:
                     shutil.copyfile(path, path.with_name(f"{path.name}.1"))
                     os.truncate(path, 0)  # who writes appends, so he goes on at its new end

@@ -70,7 +70,7 @@ def run(
 
 
 def _check_addresses(settings: SupervisorSettings) -> None:
-    """Refuse an address that can be listened on, but not called."""
+    """Refuse what can't be listened on, and what can't be called."""
     named = {"INFERENCE_HOST": settings.inference_host, "SUPERVISOR_HOST": settings.supervisor_host}
     for variable, host in named.items():
         if host in EVERYWHERE:
@@ -78,6 +78,24 @@ def _check_addresses(settings: SupervisorSettings) -> None:
                 f"{variable}={host} is every address of this machine, and others are told it: "
                 "give the name or the address by which they reach this one"
             )
+        try:
+            socket.create_server((host, 0)).close()
+        except (OSError, UnicodeError) as error:
+            raise SettingsError(
+                f"{variable}={host} is no address of this machine: {error}"
+            ) from error
+    if settings.gateway_url and not _is_url(settings.gateway_url):
+        raise SettingsError(
+            f"GATEWAY_URL={settings.gateway_url} is no address such as http://api-gateway:8080"
+        )
+
+
+def _is_url(text: str) -> bool:
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        return False
+    return url.scheme in ("http", "https") and bool(url.host)
 
 
 def _check_gateway_settings(settings: SupervisorSettings) -> None:

@@ -2,8 +2,7 @@
 # Make a Debian machine that has neither a container engine nor a registry of images build and run
 # ours, and say how in variables:
 #
-#   eval "$(tests/compose/engine.sh)"      (as root)
-#   make images
+#   found=$(tests/compose/engine.sh) && eval "$found" && make images      (as root)
 #   tests/compose/engine.sh stop           ends the engine, if it was started here
 #
 # What is there already stays as it is: packages, an engine that answers, plug-ins, the base. Needs

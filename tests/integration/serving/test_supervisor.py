@@ -343,6 +343,10 @@ def test_a_port_asked_for_and_in_use_is_one_line(home: Path) -> None:
         ("GATEWAY_API_KEYS_FILE", "/nowhere"),
         ("INFERENCE_HOST", "0.0.0.0"),  # nobody can call it
         ("SUPERVISOR_HOST", "::"),
+        ("INFERENCE_HOST", "192.0.2.1"),  # RFC 5737: nobody's
+        ("SUPERVISOR_HOST", "no-such-host.invalid"),
+        ("GATEWAY_URL", "api-gateway:8080"),
+        ("GATEWAY_URL", "http://gateway:x"),
     ],
 )
 def test_a_wrong_setting_is_one_line(home: Path, variable: str, value: str) -> None:
