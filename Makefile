@@ -40,6 +40,8 @@ demo: $(INSTALLED) ## Train, promote, serve and predict; stay up until Ctrl-C, o
 up: .env images ## Start everything in containers, and let a first version serve: docs/compose.md
 	$(COMPOSE) up --detach
 	$(COMPOSE) run --rm promoter bootstrap
+	$(COMPOSE) exec -T api-gateway curl --fail --silent --show-error --output /dev/null \
+	  --retry 30 --retry-delay 1 --retry-all-errors http://127.0.0.1:8080/health/ready
 	@echo "gateway: http://$$($(COMPOSE) port api-gateway 8080)"
 
 down: ## Stop the containers; their volumes keep everything

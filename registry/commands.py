@@ -346,6 +346,7 @@ def exporter() -> None:
         signal.signal(number, lambda *_: ended.set())
     ledger = open_ledger(settings, open_store(settings.store_uri))
     figures = LedgerFigures(ledger.read, lambda line: click.echo(f"error: {line}", err=True))
+    click.echo(f"http://{settings.exporter_host}:{settings.exporter_port}/metrics")
     run(figures, settings.exporter_host, settings.exporter_port, ended)
 
 

@@ -77,7 +77,9 @@ def gather_status(settings: RegistrySettings) -> Status:
     # Last: what a promoter at work does meanwhile shows as his, not as done by hand.
     chain = open_ledger(settings, store).read()
     dead = chain.open is not None and is_dead(chain.open.writer)
-    troubles = find_troubles(chain, state, registered, dead=dead)
+    troubles = find_troubles(
+        chain, state, registered, dead=dead, elsewhere=settings.iris_supervisor_url
+    )
     troubles += file_troubles(store.models, chain.serving)
     last = chain.last_success
     return Status(
@@ -94,7 +96,12 @@ def gather_status(settings: RegistrySettings) -> Status:
 
 
 def find_troubles(
-    chain: Chain, state: TargetState | None, registered: Registered | None, *, dead: bool = False
+    chain: Chain,
+    state: TargetState | None,
+    registered: Registered | None,
+    *,
+    dead: bool = False,
+    elsewhere: str = "",
 ) -> list[Trouble]:
     """Compare the three; a pure function.
 
@@ -103,11 +110,15 @@ def find_troubles(
         state: what serves says of itself; None where nothing answers.
         registered: what MLflow says; None where it does not answer.
         dead: whether the process that an open operation was begun by is known to have ended.
+        elsewhere: the address of the supervisor, where it is not one of this home.
     """
     found = []
     if chain.open is not None:
         found.append(Trouble(chain.open.describe(dead=dead), chain.ways_on(dead=dead)))
-    if state is None:
+    if state is None and elsewhere:
+        silent = f"the supervisor at {elsewhere} does not answer"
+        found.append(Trouble(silent, "start it, or check IRIS_SUPERVISOR_URL and its token"))
+    elif state is None:
         found.append(Trouble("nothing is serving here", "iris serve"))
     elif chain.open is None:
         found += _serving_troubles(chain, state)

@@ -40,6 +40,8 @@ FLOWERS: list[Any] = [
 class DemoSettings(MlflowSettings, frozen=True, kw_only=True):
     """What the demo itself reads; the commands that it runs read theirs."""
 
+    iris_gateway_key: str = ""
+    """The key that the demo's request carries, where the gateway asks for one."""
     mlflow_port: Port | None = None
     """The port of MLflow's pages. Unset: 5050, or the next that is free."""
 
@@ -73,7 +75,7 @@ def run(settings: DemoSettings, processes: ExitStack, *, once: bool) -> None:
         ports.choose("MLFLOW_PORT", LOOPBACK, settings.mlflow_port, _MLFLOW_PORT)
     gateway = _gateway(home, _start("iris", ["iris", "serve", "--tethered"], home, processes))
     let_one_serve(takeover="the demo was started again")
-    _predict(gateway)
+    _predict(gateway, settings.iris_gateway_key)
     if once:
         click.echo("\nthat was all of it; make demo stays up, with MLflow's pages beside it")
         return
@@ -181,7 +183,7 @@ def _echo_ports_taken(log: Path) -> None:
             click.echo(line)
 
 
-def _predict(gateway: str) -> None:
+def _predict(gateway: str, key: str) -> None:
     """Send a few flowers, and show the answers."""
     _await_answer(f"{gateway}/health/ready", "the gateway has nothing to serve; see iris status")
     body = json.dumps({"instances": FLOWERS})
@@ -192,12 +194,18 @@ def _predict(gateway: str) -> None:
     answer = httpx.post(
         f"{gateway}/v1/predict",
         content=body,
-        headers={"content-type": "application/json"},
+        headers={
+            "content-type": "application/json",
+            **({"authorization": f"Bearer {key}"} if key else {}),
+        },
         trust_env=False,
     )
     click.echo(json.dumps(answer.json(), indent=2))
     if answer.status_code != 200:
-        raise StepFailed(f"the gateway answered {answer.status_code}")
+        raise StepFailed(
+            f"the gateway answered {answer.status_code}",
+            hint="it asks for a key: set IRIS_GATEWAY_KEY" if answer.status_code == 401 else "",
+        )
 
 
 def _await_answer(url: str, failure: str) -> None:
@@ -223,5 +231,6 @@ next       iris train --seed 2      another version, from the same flowers
            iris status              what serves, since when, why
            iris history             who did what
            iris rollback            go back
+           Ctrl-C                   end everything here
 """
     )

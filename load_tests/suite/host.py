@@ -17,6 +17,7 @@ import psutil
 
 from load_tests.suite.answers import Described
 from load_tests.suite.errors import HostFailed, UsageError
+from load_tests.suite.plan import KEY
 
 TIMEOUT_S = 5.0
 _MIB = 2**20
@@ -105,7 +106,8 @@ def get(url: str, path: str, key: str = "") -> bytes:
     finally:
         connection.close()
     if answer.status != 200:
-        raise HostFailed(f"{url}{path} answers with {answer.status}; see iris status")
+        hint = f"set {KEY} to a key of it" if answer.status == 401 else "see iris status"
+        raise HostFailed(f"{url}{path} answers with {answer.status}; {hint}")
     return body
 
 

@@ -269,3 +269,11 @@ def test_with_nothing_fit_to_be_the_first_another_is_trained(
     assert shown().next == f"iris promote {number}"
     said(world, number, "fail")
     assert shown().next == "iris train"
+
+
+def test_a_supervisor_elsewhere_that_is_silent_is_named(promoted: World) -> None:
+    """`iris serve` would start another one, on another machine than the one that is meant."""
+    chain = promoted.work().ledger.read()
+    trouble, *_ = find_troubles(chain, None, None, elsewhere="http://there:7070")
+    assert trouble.what == "the supervisor at http://there:7070 does not answer"
+    assert "IRIS_SUPERVISOR_URL" in trouble.action
