@@ -14,10 +14,6 @@ OBJECTIVES = f"""{LAX}
 [promote]
 error_share = 0
 shed_share = 0
-
-[overload]
-p99_ms = 5000
-goodput_share = 0.05
 """
 
 
@@ -58,14 +54,4 @@ def test_a_knee_is_found(folder: Path) -> None:
     states = {step["state"] for step in ended.run["steps"]}
     assert "held" in states
     assert len(states) > 1
-    assert ended.run["figures"]["wrong"] == 0
-
-
-def test_what_is_too_much_is_shed_and_nothing_is_answered_wrongly(folder: Path) -> None:
-    """Twice what one call at a time can do: refused at once, in words, or answered rightly."""
-    ended = Load(
-        folder, PROFILE="overload", KNEE=700, FOR="6s", OBJECTIVES=folder / "own.toml"
-    ).end()
-    assert ended.code == 0, ended.said
-    assert ended.run["figures"]["shed_share"] > 0
     assert ended.run["figures"]["wrong"] == 0
