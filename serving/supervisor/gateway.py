@@ -44,19 +44,9 @@ class Gateway:
         """
 
         async def taken_over() -> bool:
-            return not await self._there() or await self._generation() == generation
+            return await self._generation() in (generation, None)
 
         return await until(taken_over, TAKE_OVER_S)
-
-    async def _there(self) -> bool:
-        """Return whether it is there; one that only takes its time with an answer is."""
-        try:
-            await self._client.get(f"{self.url}/health/live")
-        except (httpx.ConnectError, httpx.ConnectTimeout):
-            return False
-        except httpx.TransportError:
-            return True
-        return True
 
     async def _live(self) -> bool:
         try:
@@ -64,10 +54,13 @@ class Gateway:
         except httpx.TransportError:
             return False
 
-    async def _generation(self) -> int:
+    async def _generation(self) -> int | None:
+        """Return which list its calls go to; -1 where it doesn't say so, None where it is away."""
         try:
             answer = (await self._client.get(f"{self.url}/health/ready")).json()
             return int(answer.get("generation", -1))
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            return None
         except (httpx.TransportError, ValueError):
             return -1
 
@@ -118,5 +111,9 @@ class OwnGateway(Gateway):
         if self._child is not None:
             await self._child.stop()
 
-    async def _there(self) -> bool:
-        return self._child is not None and self._child.running
+    async def _generation(self) -> int | None:
+        """Return the same; one that runs but does not listen yet may have read the list before."""
+        if self._child is None or not self._child.running:
+            return None
+        found = await super()._generation()
+        return -1 if found is None else found
