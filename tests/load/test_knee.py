@@ -11,7 +11,7 @@ from load_tests.benchmark import wrk
 from load_tests.suite.plan import Plan, read
 from tests.integration.gateway.processes import GatewayProgram
 from tests.integration.serving.processes import Inference, free_port
-from tests.load.suite import Load
+from tests.load.suite import LIMITS, Load
 from tests.support.model_files import model_file
 
 pytestmark = pytest.mark.timeout(400)
@@ -19,12 +19,7 @@ pytestmark = pytest.mark.timeout(400)
 CALL_ROWS = 8
 CONNECTIONS, SECONDS = 32, 8
 NEAR = 0.15
-OBJECTIVES = """
-[limits]
-cpu_share = 2
-lag_ms = 5000
-others_cpu = 1000
-
+OBJECTIVES = f"""{LIMITS}
 [ramp]
 p99_ms = 1000
 error_share = 0

@@ -45,6 +45,17 @@ def test_bentoml_serve_of_the_bento_serves_it(bento: Path, tmp_path: Path) -> No
         assert response.headers["X-Model-Version"] == "4"
 
 
+def printed(bento: Path, program: str) -> str:
+    """Return what a program prints that finds the Bento's files, and no others of ours."""
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=bento / "src",
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
 def test_the_bento_holds_all_that_it_imports(bento: Path) -> None:
     """Nothing of the service comes from the machine that built it."""
     program = (
@@ -52,14 +63,7 @@ def test_the_bento_holds_all_that_it_imports(bento: Path) -> None:
         "print(*(m.__file__ for n, m in sys.modules.items()"
         " if n.split('.')[0] in ('artifacts', 'bentos', 'serving')), sep='\\n')"
     )
-    found = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=bento / "src",
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    paths = [Path(line).resolve() for line in found.stdout.split()]
+    paths = [Path(line).resolve() for line in printed(bento, program).split()]
     assert paths
     assert all(path.is_relative_to(bento.resolve()) for path in paths)
 
@@ -70,14 +74,7 @@ def test_the_bento_knows_its_version(bento: Path) -> None:
         "from importlib import metadata; del metadata.version;"
         "from serving.exposition import build_info; print(*build_info('inference'))"
     )
-    found = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=bento / "src",
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert f'iris_inference_build_info{{version="{__version__}"' in found.stdout
+    assert f'iris_inference_build_info{{version="{__version__}"' in printed(bento, program)
 
 
 def test_the_bentos_libraries_are_locked_and_hold_nothing_of_training(bento: Path) -> None:
