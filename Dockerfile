@@ -37,21 +37,21 @@ FROM build AS download-model-libraries
 COPY requirements/download.txt /build/
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
-    --mount=type=cache,target=/root/.cache/uv \
+    --mount=type=cache,target=/build/cache \
     /build/libraries download
 
 FROM build AS gateway-libraries
 COPY requirements/gateway.txt /build/
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
-    --mount=type=cache,target=/root/.cache/uv \
+    --mount=type=cache,target=/build/cache \
     /build/libraries gateway
 
 FROM build AS inference-libraries
 COPY requirements/inference.txt /build/
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
-    --mount=type=cache,target=/root/.cache/uv \
+    --mount=type=cache,target=/build/cache \
     /build/libraries inference
 
 # Beside inference's, so that the supervisor's image is that of inference with a layer more. The
@@ -60,28 +60,28 @@ FROM build AS supervisor-libraries
 COPY requirements/download.txt /build/
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
-    --mount=type=cache,target=/root/.cache/uv \
+    --mount=type=cache,target=/build/cache \
     /build/libraries download /opt/store
 
 FROM build AS promoter-libraries
 COPY requirements/training.txt /build/
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
-    --mount=type=cache,target=/root/.cache/uv \
+    --mount=type=cache,target=/build/cache \
     /build/libraries training
 
 FROM build AS mlflow-libraries
 COPY requirements/mlflow.txt /build/
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
-    --mount=type=cache,target=/root/.cache/uv \
+    --mount=type=cache,target=/build/cache \
     /build/libraries mlflow
 
 FROM build AS load-libraries
 COPY requirements/load.txt /build/
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
-    --mount=type=cache,target=/root/.cache/uv \
+    --mount=type=cache,target=/build/cache \
     /build/libraries load
 
 FROM build AS download-model-program
