@@ -19,7 +19,7 @@ PREDICT = "/v1/predict"
 FLOWERS = [[5.1, 3.5, 1.4, 0.2], [6.2, 2.9, 4.3, 1.3], [7.7, 3.0, 6.1, 2.3]]
 SPECIES = ["setosa", "versicolor", "virginica"]
 
-_PAUSE_S = 0.01
+_PAUSE_S = 0.03
 
 
 class Done(NamedTuple):

@@ -16,7 +16,7 @@ from registry.gates.statistics import (
     tango_score,
 )
 
-COUNTS = st.tuples(st.integers(0, 40), st.integers(0, 40), st.integers(0, 120)).map(
+COUNTS = st.tuples(st.integers(0, 25), st.integers(0, 25), st.integers(0, 70)).map(
     lambda drawn: (drawn[0], drawn[1], sum(drawn) or 1)
 )
 

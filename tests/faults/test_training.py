@@ -1,0 +1,47 @@
+"""A training run that is killed, and what is left of it."""
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import Popen
+
+import pytest
+
+from tests.integration.registry.commands import iris
+from tests.integration.training.program import Home, start
+from training.tracking import RELEASE_FILE
+
+# MLflow 3.17 meets SQLAlchemy 2.1 and pandas 3: theirs to mend, and harmless.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
+    pytest.mark.filterwarnings("ignore:Operation with range is deprecated"),
+]
+
+QUICK = ("train", "--only", "discriminant")
+
+
+def _making_the_database(home: Home, _: Popen[str]) -> bool:
+    return any(home.folder.glob("mlflow-*/mlflow.db"))
+
+
+def _logging(home: Home, _: Popen[str]) -> bool:
+    return any(home.folder.glob(f"store/mlflow/*/artifacts/{RELEASE_FILE}"))
+
+
+@pytest.mark.parametrize("moment", [_making_the_database, _logging])
+def test_killed(tmp_path: Path, moment: Callable[[Home, Popen[str]], bool]) -> None:
+    """Killed at any moment, nothing is half registered, and the same command goes through."""
+    home = Home(tmp_path / "home")
+    process = start(home, *QUICK)
+    while process.poll() is None and not moment(home, process):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert "registered version 1 " in iris(home.folder, *QUICK).stdout
+    client = home.client
+    (version,) = client.search_model_versions("name = 'iris-classifier'")
+    challenger = client.get_model_version_by_alias("iris-classifier", "challenger")
+    assert "iris.sha256" in version.tags
+    assert str(challenger.version) == "1"
