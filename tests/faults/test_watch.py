@@ -1,9 +1,5 @@
-"""The watch window on real processes: what is slow or dies is gone again by itself.
+"""The watch window on real processes: what is slow or dies is gone again by itself."""
 
-What begins to fail late is in `tests/faults`.
-"""
-
-import shutil
 import signal
 import threading
 from collections.abc import Iterator
@@ -16,6 +12,7 @@ from artifacts.store import open_store
 from registry.records import Effect
 from registry.settings import RegistrySettings
 from registry.workspace import open_ledger
+from tests.faults.conftest import copied
 from tests.integration.registry.commands import Done, Stream, asked, iris, iris_process
 from tests.integration.registry.register import register
 from tests.integration.serving.processes import Supervisor, free_port, until
@@ -27,10 +24,9 @@ NO_MLFLOW = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9", "MLFLOW_HTTP_REQUEST_M
 
 
 @pytest.fixture(scope="module")
-def serving(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
+def serving(registered: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
     """`iris serve`."""
-    home = tmp_path_factory.mktemp("watched") / "home"
-    shutil.copytree(trained, home, ignore=shutil.ignore_patterns("mlflow"))
+    home = copied(registered, tmp_path_factory.mktemp("watched"))
     with Supervisor(home, GATEWAY_PORT=str(free_port())) as supervisor:
         supervisor.until_listening()
         yield supervisor
@@ -39,7 +35,9 @@ def serving(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 @pytest.fixture
 def watched(serving: Supervisor) -> Supervisor:
     """`iris serve`, with version 1 in place, whatever another test has left."""
-    iris(serving.home, "promote", "1", "--reason", "to begin with")
+    serves = asked(serving.home, "status")["release"]
+    if serves is None or serves["version"] != "1":
+        iris(serving.home, "promote", "1", "--reason", "to begin with")
     return serving
 
 
