@@ -34,7 +34,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> H
     """A home in which `iris train` ran once."""
     home = Home(tmp_path_factory.mktemp("trained"))
     shutil.copy(empty_database, home.folder)
-    done = run(home, "train", "--json")
+    done = run(home, "train", "--json", variables={"OMP_NUM_THREADS": "2"})
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["version"] == 1
     return home
@@ -146,7 +146,7 @@ def test_seed_is_part_of_the_release(
 
 
 def test_byte_for_byte(trained: Home) -> None:
-    """Two processes make the same model file of every candidate, whatever their hash seed."""
+    """Two processes make the same model file of every candidate, whatever hash seed and threads."""
     client = trained.client
     run_id = client.get_model_version("iris-classifier", "1").run_id
     below = client.search_runs(["1"], f"tags.mlflow.parentRunId = '{run_id}'")
