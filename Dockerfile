@@ -86,7 +86,8 @@ RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
 
 FROM build AS download-model-program
 COPY artifacts /app/artifacts
-COPY serving/__init__.py serving/download_model.py serving/logs.py /app/serving/
+COPY serving/__init__.py serving/download_model.py serving/logs.py serving/replica_set.py \
+     /app/serving/
 COPY serving/supervisor/__init__.py serving/supervisor/home.py serving/supervisor/state.py \
      /app/serving/supervisor/
 ARG VERSION SOURCE_DATE_EPOCH
@@ -102,7 +103,8 @@ RUN /build/program "$VERSION" "$SOURCE_DATE_EPOCH"
 FROM build AS inference-program
 COPY artifacts /app/artifacts
 COPY bentos /app/bentos
-COPY serving/__init__.py serving/exposition.py serving/logs.py serving/process_figures.py /app/serving/
+COPY serving/__init__.py serving/exposition.py serving/logs.py serving/process_figures.py \
+     serving/replica_set.py /app/serving/
 COPY serving/inference /app/serving/inference
 ARG VERSION SOURCE_DATE_EPOCH
 RUN /build/program "$VERSION" "$SOURCE_DATE_EPOCH"

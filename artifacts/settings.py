@@ -21,6 +21,7 @@ EnvironmentName = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9-]{0,30}$")]
 # Every variable that begins with IRIS_, of whichever program; a test compares it with the classes.
 IRIS_VARIABLES = frozenset(
     {
+        "IRIS_CLUSTER",
         "IRIS_CRASH_AT",
         "IRIS_ENV",
         "IRIS_GATES_FILE",
@@ -31,6 +32,7 @@ IRIS_VARIABLES = frozenset(
         "IRIS_STORE",
         "IRIS_SUPERVISOR_TOKEN",
         "IRIS_SUPERVISOR_URL",
+        "IRIS_TARGET",
     }
 )
 

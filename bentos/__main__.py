@@ -5,9 +5,11 @@ twice, one after the other, and takes twice the memory. Here somebody restarts a
 supervisor, Kubernetes), and wants to see the process end when it can't serve.
 """
 
+import contextlib
 import gc
 import logging
 import signal
+import socket
 import sys
 
 from artifacts.errors import IrisError
@@ -23,6 +25,10 @@ DRAIN_S = 30
 log = logging.getLogger(__name__)
 
 
+class PortUnavailable(IrisError):
+    """A port that is set can't be listened on."""
+
+
 def main() -> None:
     """Load the model, then BentoML; serve until SIGTERM, and finish what was accepted."""
     # The server drains when it gets one, and raises it again when it's done.
@@ -31,32 +37,56 @@ def main() -> None:
         start_logging("inference")
         settings = load(InferenceSettings)
         INSTANCE.load()
+        serve(settings)
     except IrisError as error:
         log_end(log, error)
         sys.exit(error.exit_code)
-    serve(settings)
 
 
 def serve(settings: InferenceSettings) -> None:
-    """Serve the loaded model."""
+    """Serve the loaded model.
+
+    Raises:
+        PortUnavailable: it can't be listened on.
+    """
     gc.disable()  # all of the imports stay: to look for garbage among them is a tenth of the start
     import uvicorn
 
     from bentos.service import IrisClassifier
+    from serving.inference.app import AdminPort, status_app
+    from serving.inference.metrics import REQUESTS
 
     app = IrisClassifier.to_asgi()
     gc.enable()
-    uvicorn.run(
-        app,
-        host=settings.inference_host,
-        port=settings.inference_port,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=DRAIN_S,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        log_config=None,
+    if settings.inference_admin_port:
+        app = AdminPort(app, status_app(INSTANCE, REQUESTS), settings.inference_admin_port)
+    ports = filter(None, (settings.inference_port, settings.inference_admin_port))
+    sockets = [_listen(settings.inference_host, port) for port in ports]
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=DRAIN_S,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            log_config=None,
+        )
     )
+    with contextlib.suppress(KeyboardInterrupt):  # raised again by the server, when it has drained
+        server.run(sockets)
+    if not server.started:
+        sys.exit(1)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise PortUnavailable(
+            f"{host} port {port} cannot be listened on: {error.strerror}"
+        ) from error
 
 
 if __name__ == "__main__":

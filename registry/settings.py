@@ -1,6 +1,6 @@
 """The settings of the registry's commands."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -10,6 +10,12 @@ from artifacts.settings import MlflowSettings, Port
 class RegistrySettings(MlflowSettings, frozen=True, kw_only=True):
     """What the registry's commands work on."""
 
+    iris_target: Literal["local", "kubernetes"] = "local"
+    """Where releases serve: under this machine's supervisor, or in a cluster."""
+    iris_cluster: str = ""
+    """The cluster's name. With the namespace it is the target that the ledger belongs to."""
+    kubernetes_namespace: str = "iris-ml"
+    """The namespace in the cluster."""
     iris_supervisor_url: str = ""
     """The address of a supervisor elsewhere. Empty: the one of `IRIS_HOME`, which is found."""
     iris_supervisor_token: str = ""

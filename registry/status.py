@@ -12,8 +12,8 @@ from registry.errors import RegistryUnavailable, RolloutFailed, TargetUnavailabl
 from registry.gates import Verdict
 from registry.identity import is_dead
 from registry.rollout import Instance, TargetState, awaited
-from registry.rollout.local import open_local_target
 from registry.settings import RegistrySettings
+from registry.targets import open_target
 from registry.workspace import (
     check_file,
     gates_tag,
@@ -208,7 +208,7 @@ def _next(chain: Chain, registered: Registered | None, troubles: list[Trouble]) 
 def target_state(settings: RegistrySettings) -> TargetState | None:
     """Return what serves says of itself; None where nothing answers."""
     try:
-        with open_local_target(settings, start=False) as target:
+        with open_target(settings, start=False) as target:
             return target.read()
     except TargetUnavailable:
         return None

@@ -6,8 +6,8 @@ from artifacts.store import open_store
 from registry.errors import RegistryUnavailable, TargetUnavailable
 from registry.ledger import check_stamp, read_stamp
 from registry.records import Stamp
-from registry.rollout.local import open_local_target
 from registry.settings import RegistrySettings
+from registry.targets import open_target
 from registry.workspace import head_tag, open_ledger
 
 
@@ -44,7 +44,7 @@ def verify(settings: RegistrySettings) -> Verification:
 
 
 def _of_target(settings: RegistrySettings) -> Stamp | None:
-    with open_local_target(settings, start=False) as target:
+    with open_target(settings, start=False) as target:
         fence = target.read().fence
     return fence.stamp if fence else None
 

@@ -20,8 +20,8 @@ from registry.lease import Lease
 from registry.ledger import Ledger, Verified, check_stamp, read_stamp
 from registry.records import Genesis, Stamp
 from registry.rollout import Target, TargetState
-from registry.rollout.local import open_local_target
 from registry.settings import RegistrySettings
+from registry.targets import open_target
 from registry.watch_rules import Bounds, Limits
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def open_workspace(settings: RegistrySettings, teller: Teller) -> Iterator[Works
         teller: is told each step.
     """
     with contextlib.ExitStack() as stack:
-        target = partial(open_local_target, settings, start=True)
+        target = partial(open_target, settings, start=True)
         yield Workspace(settings, lambda: stack.enter_context(target()), teller)
 
 

@@ -11,13 +11,17 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import msgspec
+
 from artifacts.errors import IrisError, ModelFileError, SettingsError, StoreUnavailable
 from artifacts.files import write_whole
 from artifacts.model_bytes import check_bytes
 from artifacts.release import Release
 from artifacts.settings import HomeSettings, load
-from artifacts.store import BlobStore, open_store
+from artifacts.store import BlobStore, Store, open_store
+from serving import replica_set
 from serving.logs import log_end, start_logging
+from serving.replica_set import Pinned, Pod
 from serving.supervisor.home import Home
 from serving.supervisor.state import read_state
 
@@ -36,6 +40,20 @@ class DownloadSettings(HomeSettings, frozen=True, kw_only=True):
 
     model_path: str = ""
     """Where the file goes. Empty: where the supervisor of `IRIS_HOME` looks for it."""
+    model_release: str = ""
+    """In a cluster: where to write which release the file is of. What the pod's ReplicaSet serves
+    decides then, and the variables only for its first pod."""
+    pod_namespace: str = ""
+    """In a cluster: the pod's namespace."""
+    pod_name: str = ""
+    """In a cluster: the pod's name."""
+    pod_promotion: str = ""
+    """In a cluster: the record under which the pod's template was last written."""
+
+    @property
+    def pod(self) -> Pod:
+        """This pod."""
+        return Pod(self.pod_namespace, self.pod_name, self.pod_promotion)
 
 
 def wanted(settings: DownloadSettings, environ: Mapping[str, str]) -> tuple[Release, Path] | None:
@@ -85,6 +103,47 @@ def download(
     return digest
 
 
+def download_pinned(
+    store: Store, settings: DownloadSettings, environ: Mapping[str, str], uid: Callable[[], str]
+) -> Release:
+    """Fetch what the pod's ReplicaSet serves, and leave word of which release that is.
+
+    What the pod was given once stays, so that it comes back after its node was restarted, with API
+    server and store or without.
+
+    Args:
+        store: what releases are fetched from, and where ReplicaSets' are recorded.
+        settings: where the file and the word go.
+        environ: names the release that the first pod takes.
+        uid: asks for the ReplicaSet.
+
+    Raises:
+        PodUnknown, StaleConfig: see `serving.replica_set`.
+        IrisError: see `download`.
+    """
+    place, path = Path(settings.model_release), Path(settings.model_path)
+    if place.exists():
+        choice = replica_set.read_pinned(place)
+    else:
+        mine = uid()
+        choice = replica_set.pinned(store.records, mine) or replica_set.pin(
+            store.records, mine, _first_choice(store.models, settings, environ)
+        )
+    release = msgspec.structs.replace(choice.release, sha256=choice.sha256)
+    download(store.models, release, path)
+    write_whole(place, msgspec.json.encode(choice))
+    return release
+
+
+def _first_choice(
+    models: BlobStore, settings: DownloadSettings, environ: Mapping[str, str]
+) -> Pinned:
+    """Take the release that `model-config` names, with the digest that is found."""
+    replica_set.check_fresh(settings.pod, environ)
+    release = Release.from_environ(environ)
+    return Pinned(release, download(models, release, Path(settings.model_path)))
+
+
 def _holds(path: Path, sha256: str) -> bool:
     try:
         check_bytes(path.read_bytes(), sha256)
@@ -110,12 +169,18 @@ def main() -> int:
     try:
         start_logging("download-model")
         settings = load(DownloadSettings)
-        found = wanted(settings, os.environ)
-        if found is None:
-            log.info("nothing was promoted yet, so there is no file to fetch")
-            return 0
-        release, path = found
-        digest = download(open_store(settings.store_uri).models, release, path)
+        store = open_store(settings.store_uri)
+        if settings.model_release:
+            path = Path(settings.model_path)
+            release = download_pinned(store, settings, os.environ, settings.pod.replica_set)
+            digest = release.sha256
+        else:
+            found = wanted(settings, os.environ)
+            if found is None:
+                log.info("nothing was promoted yet, so there is no file to fetch")
+                return 0
+            release, path = found
+            digest = download(store.models, release, path)
     except IrisError as error:
         log_end(log, error)
         return error.exit_code

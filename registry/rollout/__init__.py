@@ -6,13 +6,14 @@ it was last written; the stamp only rises. Every write names the revision that w
 ledger was read, so a promoter that was overtaken fails here whatever it believes.
 """
 
+import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
 from artifacts.release import Release
-from registry.errors import RolloutFailed
+from registry.errors import RolloutFailed, TargetMoved
 from registry.records import Stamp
 
 
@@ -48,7 +49,8 @@ class TargetState(msgspec.Struct, frozen=True):
     """What a target says of itself at one moment."""
 
     target: str
-    revision: int
+    revision: int | str
+    """What a write names; it changes with every write."""
     release: Release | None
     """The release that is desired; `instances` tell what is."""
     fence: Fence | None
@@ -56,6 +58,13 @@ class TargetState(msgspec.Struct, frozen=True):
     rollout: Rollout
     gateways: list[str] = []
     """Where clients come in; none where nobody is served."""
+
+
+class Patience(NamedTuple):
+    """How long a target may take, and the pause between two questions, in seconds."""
+
+    timeout_s: float
+    pause_s: float
 
 
 class Target(Protocol):
@@ -68,7 +77,7 @@ class Target(Protocol):
             TargetUnavailable: it did not answer.
         """
 
-    def write(self, release: Release | None, fence: Fence, revision: int) -> TargetState:
+    def write(self, release: Release | None, fence: Fence, revision: int | str) -> TargetState:
         """Desire a release (None: nothing) under a record's stamp.
 
         Raises:
@@ -111,6 +120,51 @@ def awaited(state: TargetState, release: Release | None) -> str | None:
         missing = len(state.instances) - len(proven)
         return f"{missing} of {_instances(len(state.instances))}"
     return "the rollout to end" if state.rollout.state == "progressing" else None
+
+
+def wait_until_serving(
+    read: Callable[[], TargetState],
+    release: Release | None,
+    told: Callable[[str], None],
+    what: str,
+    patience: Patience,
+) -> TargetState:
+    """Ask a target again and again, until every instance serves the release.
+
+    Args:
+        read: asks the target.
+        release: what shall serve; None for nothing.
+        told: is called with what is awaited, whenever that changes.
+        what: the target, as messages call it.
+        patience: how long that may take.
+
+    Raises:
+        TargetError: see `Target.wait_until_serving`.
+    """
+    deadline = time.monotonic() + patience.timeout_s
+    last = ""
+    while True:
+        state = read()
+        if state.release != release:
+            raise TargetMoved(
+                f"{what} was asked for {state.release or 'nothing'} instead of "
+                f"{release or 'nothing'} meanwhile",
+                hint="look at iris status and iris history",
+            )
+        missing = awaited(state, release)
+        if missing is None:
+            return state
+        missing += f" ({state.rollout.reason})" if state.rollout.reason else ""
+        if missing != last:
+            told(f"waiting for {missing}")
+            last = missing
+        if time.monotonic() > deadline:
+            raise RolloutFailed(
+                f"{release or 'stopping'} took longer than {patience.timeout_s:.0f} s, "
+                f"still waiting for {missing}",
+                hint="raise IRIS_ROLLOUT_TIMEOUT_S if it is only slow",
+            )
+        time.sleep(patience.pause_s)
 
 
 def _instances(count: int) -> str:

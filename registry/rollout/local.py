@@ -13,8 +13,8 @@ import msgspec
 
 from artifacts.files import open_log
 from artifacts.release import Release
-from registry.errors import RolloutFailed, TargetMoved, TargetUnavailable
-from registry.rollout import Fence, TargetState, awaited
+from registry.errors import TargetMoved, TargetUnavailable
+from registry.rollout import Fence, Patience, TargetState, wait_until_serving
 from registry.settings import RegistrySettings
 
 _POLL_S = 0.1
@@ -64,7 +64,7 @@ class LocalTarget:
         """Return the supervisor's state."""
         return self._state(self._send("GET", "/v1/state"))
 
-    def write(self, release: Release | None, fence: Fence, revision: int) -> TargetState:
+    def write(self, release: Release | None, fence: Fence, revision: int | str) -> TargetState:
         """Desire a release, by compare-and-set on the revision."""
         answer = self._send(
             "PUT",
@@ -83,29 +83,9 @@ class LocalTarget:
         self, release: Release | None, told: Callable[[str], None]
     ) -> TargetState:
         """Ask again and again, until every instance serves the release or the time is over."""
-        deadline = time.monotonic() + self._timeout_s
-        last = ""
-        while True:
-            state = self.read()
-            if state.release != release:
-                raise TargetMoved(
-                    f"the supervisor at {self.url} was asked for {state.release or 'nothing'} "
-                    f"instead of {release or 'nothing'} meanwhile",
-                    hint="look at iris status and iris history",
-                )
-            missing = awaited(state, release)
-            if missing is None:
-                return state
-            if missing != last:
-                told(f"waiting for {missing}")
-                last = missing
-            if time.monotonic() > deadline:
-                raise RolloutFailed(
-                    f"{release or 'stopping'} took longer than {self._timeout_s:.0f} s, "
-                    f"still waiting for {missing}",
-                    hint="raise IRIS_ROLLOUT_TIMEOUT_S if it is only slow",
-                )
-            time.sleep(_POLL_S)
+        what = f"the supervisor at {self.url}"
+        patience = Patience(self._timeout_s, _POLL_S)
+        return wait_until_serving(self.read, release, told, what, patience)
 
     def _send(self, method: str, path: str, **request: object) -> httpx.Response:
         try:

@@ -67,3 +67,20 @@ class ReleaseHeaders:
             await send(message)
 
         await self._app(scope, receive, send_named)
+
+
+class AdminPort:
+    """ASGI: what arrives on one of the server's ports gets the routes beside the prediction alone.
+
+    So a network policy can keep the other port for the gateway.
+    """
+
+    def __init__(self, app: ASGIApp, admin: ASGIApp, port: int) -> None:
+        self._app = app
+        self._admin = admin
+        self._port = port
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the call on to the one or the other."""
+        arrived = scope["type"] == "http" and scope["server"][1] == self._port
+        await (self._admin if arrived else self._app)(scope, receive, send)

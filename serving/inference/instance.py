@@ -9,6 +9,7 @@ from artifacts.errors import IrisError
 from artifacts.settings import load
 from serving.inference.served_model import ServedModel, load_served_model
 from serving.inference.settings import InferenceSettings
+from serving.replica_set import read_pinned
 
 Status = Literal["loading", "ready", "failed"]
 STATUSES: tuple[Status, ...] = get_args(Status)
@@ -50,6 +51,8 @@ class Instance:
             return
         try:
             settings = load(InferenceSettings, environ)
+            if settings.model_release:
+                environ = read_pinned(Path(settings.model_release)).release.environ()
             self._served = load_served_model(Path(settings.model_path), environ)
         except IrisError as error:
             self.fail(error)

@@ -12,10 +12,15 @@ class InferenceSettings(Settings, frozen=True, kw_only=True):
 
     model_path: str
     """The model file, as `serving.download_model` has left it."""
+    model_release: str = ""
+    """The file in which `serving.download_model` has left word of the release, in a cluster, where
+    it decides instead of the variables."""
     inference_host: str = "127.0.0.1"
     """The address to listen on."""
     inference_port: Port = 5000
     """The port to listen on."""
+    inference_admin_port: Port | None = None
+    """A port on which health, model and metrics are answered as well, and nothing else."""
 
     @property
     def own_url(self) -> str:

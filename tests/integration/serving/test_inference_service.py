@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
+import msgspec
 import numpy as np
 import pytest
 
@@ -27,6 +28,7 @@ from artifacts.model import load_model
 from artifacts.release import registry_release
 from serving.inference.served_model import ServedModel
 from serving.inference.warmup import warm_up
+from serving.replica_set import Pinned
 from serving.supervisor.ports import LOOPBACK
 from tests.integration.serving.processes import Inference, free_port, until
 from tests.support.model_files import ROWS, model_file, probabilities
@@ -255,6 +257,30 @@ def test_a_port_in_use_ends_the_process_with_its_number(
         log = process.log.read_text()
         assert str(inference.port) in log
         assert "Traceback" not in log
+
+
+def test_the_admin_port_answers_for_all_but_predictions(tmp_path: Path) -> None:
+    """So that a network policy can let others ask for health and metrics, and nothing else."""
+    admin = free_port()
+    environ = {**environ_for(tmp_path), "INFERENCE_ADMIN_PORT": str(admin)}
+    with Inference(environ, tmp_path) as process:
+        process.until_ready()
+        with httpx.Client(base_url=f"http://{LOOPBACK}:{admin}") as client:
+            for path in ("/health/live", "/health/ready", "/metrics"):
+                assert client.get(path).status_code == 200
+            assert client.get("/v1/model").json() == process.client.get("/v1/model").json()
+            assert client.post("/predict", json={"rows": ROWS}).status_code == 404
+        assert predict(process, ROWS).status_code == 200
+
+
+def test_in_a_cluster_the_word_of_the_download_names_the_release(tmp_path: Path) -> None:
+    """What the pod's variables say meanwhile is of no matter."""
+    environ = environ_for(tmp_path)
+    pinned = tmp_path / "release.json"
+    pinned.write_bytes(msgspec.json.encode(Pinned(RELEASE, str(RELEASE.sha256))))
+    environ |= {"MODEL_VERSION": "8", "MODEL_RELEASE": str(pinned)}
+    with Inference(environ, tmp_path) as process:
+        assert process.until_ready().client.get("/v1/model").json()["version"] == "7"
 
 
 def test_a_missing_variable_ends_the_process_with_its_name(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ PARTS = ("artifacts", "bentos", "registry", "serving", "training")
 IN_NO_CLASS = {
     "AZURE_FEDERATED_TOKEN_FILE",
     "AZURE_STORAGE_CONNECTION_STRING",
+    "KUBECONFIG",
     "MODEL_BLOB_NAME",
     "MODEL_SHA256",
     "MODEL_VERSION",

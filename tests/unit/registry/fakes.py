@@ -40,7 +40,7 @@ class FakeTarget(Target):
     def read(self) -> TargetState:
         return self.state
 
-    def write(self, release: Release | None, fence: Fence, revision: int) -> TargetState:
+    def write(self, release: Release | None, fence: Fence, revision: int | str) -> TargetState:
         meanwhile, self.before_write = self.before_write, lambda: None
         meanwhile()
         kept = self.state.fence
@@ -56,7 +56,7 @@ class FakeTarget(Target):
         serving = before.instances if broken else [Instance("i", release, ready=True)]
         self.state = TargetState(
             before.target,
-            before.revision + 1,
+            int(before.revision) + 1,
             release,
             fence or before.fence,
             serving if release else [],

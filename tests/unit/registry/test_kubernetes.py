@@ -1,0 +1,188 @@
+"""The rollout back end of a cluster, before an API server in memory."""
+
+from typing import Any
+
+import pytest
+
+from artifacts.release import Release, registry_release
+from registry.errors import RolloutFailed, TargetMoved, TargetUnavailable
+from registry.rollout import Fence
+from registry.rollout.deployment import PROMOTION, RELEASE, text
+from tests.unit.registry.api_server import CONFIG, DEPLOYMENT, ApiServer
+
+ONE, TWO = (registry_release(n, f"{n}" * 64) for n in (1, 2))
+HAND = Release("hand", "by/hand.onnx", None)
+
+
+def fence(number: int) -> Fence:
+    """Return a record's stamp."""
+    return Fence("ledger", number, f"{number:064}")
+
+
+@pytest.fixture
+def server() -> ApiServer:
+    """A cluster in which version 1 was promoted under record 5, and serves in two pods."""
+    server = ApiServer()
+    target = server.target()
+    target.write(ONE, fence(5), target.read().revision)
+    server.serve(ONE, "a", "b")
+    return server
+
+
+def write(server: ApiServer, release: Release | None, number: int) -> None:
+    """Desire a release under a record."""
+    target = server.target()
+    target.write(release, fence(number), target.read().revision)
+
+
+def test_a_cluster_in_which_nothing_was_promoted() -> None:
+    """It is asked for nothing, by nobody, and its name is that of cluster and namespace."""
+    state = ApiServer().target().read()
+    assert (state.target, state.release, state.fence) == ("test/iris-ml", None, None)
+
+
+def test_what_was_written_is_read(server: ApiServer) -> None:
+    """With what each pod says, in one state."""
+    state = server.target().read()
+    assert (state.release, state.fence, state.rollout.state) == (ONE, fence(5), "idle")
+    assert [(i.url, i.release, i.ready) for i in state.instances] == [
+        ("a", ONE, True),
+        ("b", ONE, True),
+    ]
+
+
+def test_the_config_is_written_before_the_deployment(server: ApiServer) -> None:
+    """So that the first pod of the new template finds it."""
+    server.requests.clear()
+    write(server, TWO, 6)
+    changes = [line for line in server.requests if not line.startswith("GET")]
+    assert changes == [f"PUT {CONFIG}", f"PATCH {DEPLOYMENT}"]
+    assert server.config["MODEL_SHA256"] == f"{TWO.blob}@{TWO.sha256}"
+    assert server.annotations == {PROMOTION: str(fence(6).stamp), RELEASE: text(TWO)}
+
+
+def test_the_same_release_again_rolls_nothing(server: ApiServer) -> None:
+    """A takeover writes its stamp, and touches the Deployment so that older reads are void."""
+    before, read = server.template_changes, server.target().read()
+    write(server, ONE, 7)
+    assert server.template_changes == before
+    assert server.target().read().fence == fence(7)
+    with pytest.raises(TargetMoved):
+        server.target().write(TWO, fence(8), read.revision)
+
+
+def test_an_older_stamp_writes_nothing(server: ApiServer) -> None:
+    """The fence only rises."""
+    with pytest.raises(TargetMoved):
+        write(server, TWO, 4)
+    assert server.target().read().release == ONE
+
+
+@pytest.mark.parametrize("moved", ["config", "deployment"])
+def test_what_changed_since_it_was_read_is_not_written(server: ApiServer, moved: str) -> None:
+    """Whoever wrote in between is not overwritten."""
+    target = server.target()
+    state = target.read()
+    if moved == "config":
+        server.edit(NOTE="somebody was here")
+    else:
+        server.settle()
+    with pytest.raises(TargetMoved):
+        target.write(TWO, fence(6), state.revision)
+    assert server.target().read().release == ONE
+
+
+def test_an_edit_by_hand_is_what_is_asked_for(server: ApiServer) -> None:
+    """Although no pod was restarted yet; to go back is another rollout, whatever the template."""
+    server.edit(MODEL_VERSION=HAND.version, MODEL_BLOB_NAME=HAND.blob)
+    assert server.target().read().release == HAND
+    before = server.template_changes
+    write(server, ONE, 6)
+    assert server.template_changes == before + 1
+    assert server.target().read().release == ONE
+
+
+def test_after_an_undo_by_hand_the_template_is_what_is_asked_for(server: ApiServer) -> None:
+    """`model-config` stays as it was; the older ReplicaSet serves what it served."""
+    old = dict(server.annotations)
+    write(server, TWO, 6)
+    server.serve(TWO, "c", "d")
+    assert server.target().read().release == TWO
+    server.annotations.update(old)
+    assert server.target().read().release == ONE
+
+
+def test_nothing_served_is_no_replica(server: ApiServer) -> None:
+    """And the next release gets one, which the autoscaler then raises to its minimum."""
+    write(server, None, 6)
+    server.serve(ONE)
+    state = server.target().read()
+    assert (state.release, state.instances) == (None, [])
+    assert server.target().wait_until_serving(None, print).release is None
+    assert "MODEL_VERSION" not in server.config
+    write(server, TWO, 7)
+    assert server.objects[DEPLOYMENT]["spec"]["replicas"] == 1
+
+
+def test_a_rollout_is_waited_for_with_the_reason(server: ApiServer) -> None:
+    """What a pod lacks is told, and in the end part of the failure."""
+    write(server, TWO, 6)
+    unready: dict[str, Any] = {"state": {"waiting": {"reason": "ErrImagePull", "message": "no"}}}
+    image = {"containerStatuses": [{"name": "inference-service", **unready}]}
+    server.add_pod("c", status=image)
+    server.settle(updatedReplicas=1, replicas=3)
+    said: list[str] = []
+    with pytest.raises(RolloutFailed, match="ErrImagePull"):
+        server.target().wait_until_serving(TWO, said.append)
+    assert said == ["waiting for 3 of 3 instances (pod c: inference-service: ErrImagePull: no)"]
+
+
+def test_an_init_container_that_dies_fails_the_rollout_with_its_last_line(
+    server: ApiServer,
+) -> None:
+    """At once, not after the Deployment's deadline."""
+    write(server, TWO, 6)
+    dead = {"terminated": {"reason": "Error", "exitCode": 1}}
+    waiting = {"waiting": {"reason": "CrashLoopBackOff"}}
+    init = {"name": "download-model", "restartCount": 1, "state": waiting, "lastState": dead}
+    server.add_pod("c", status={"initContainerStatuses": [init]})
+    server.logs["c"] = '{"event": "download-model ends", "error": "there is no blob v2"}\n'
+    server.settle(updatedReplicas=1, replicas=3)
+    with pytest.raises(RolloutFailed) as failed:
+        server.target().wait_until_serving(TWO, print)
+    assert "pod c: download-model ended with Error" in failed.value.message
+    assert "there is no blob v2" in failed.value.message
+
+
+def test_a_rollout_that_is_not_begun_is_not_over(server: ApiServer) -> None:
+    """The status is of the template before, until the controller has seen the new one."""
+    write(server, TWO, 6)
+    assert server.target().read().rollout.state == "progressing"
+
+
+def test_a_rollout_that_takes_too_long_is_the_clusters_word(server: ApiServer) -> None:
+    """Its deadline's message is the reason."""
+    late = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
+    server.settle(conditions=[{**late, "message": "timed out progressing"}])
+    assert server.target().read().rollout.reason == "timed out progressing"
+
+
+def test_who_is_not_let_in_is_told_so(server: ApiServer) -> None:
+    """And who does not answer."""
+    server.down = True
+    with pytest.raises(TargetUnavailable, match="does not answer"):
+        server.target().read()
+    del server.objects[DEPLOYMENT]
+    server.down = False
+    with pytest.raises(TargetUnavailable) as told:
+        server.target().read()
+    assert "404" in told.value.message
+    assert "make deploy-dev" in told.value.hint
+
+
+@pytest.mark.parametrize("data", [{"MODEL_BLOB_NAME": ""}, {"PROMOTION": "soon"}])
+def test_a_config_that_names_nothing_is_told(server: ApiServer, data: dict[str, str]) -> None:
+    """With the object to mend."""
+    server.edit(**data)
+    with pytest.raises(TargetUnavailable, match="model-config"):
+        server.target().read()
