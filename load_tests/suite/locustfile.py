@@ -66,7 +66,7 @@ class Generator:
         self.most_in_flight = 0
         self.ended = plan.seconds
         self._url = URL(plan.host)
-        self._headers = {"x-iris-synthetic": "1", "request-timeout-ms": str(plan.deadline_ms)}
+        self._headers = {"x-iris-synthetic": "1"}
         if key := os.environ.get(KEY):
             self._headers["authorization"] = f"Bearer {key}"
 
@@ -109,10 +109,13 @@ class Generator:
         question = self.plan.questions[self.plan.asks[index]]
         request_id = f"{self.plan.run}-{index}"
         at = index // self._of
-        self.notes.sent[at] = time.monotonic() - self.began
+        sent = self.notes.sent[at] = time.monotonic() - self.began
+        left_ms = str(self.plan.left_ms(index, sent))
+        # The id comes first: of a head that is too large, what comes late may not be read at all.
+        headers = {"x-request-id": request_id, "request-timeout-ms": left_ms, **self._headers}
         given = None
         try:
-            given = self._exchange(user, question, request_id)
+            given = self._exchange(user, question, headers | question.headers)
         except FAILURE_EXCEPTIONS as error:
             found = Found(Outcome.ERROR, words=f"{question.name}: {type(error).__name__} {error}")
         done = time.monotonic() - self.began
@@ -130,9 +133,7 @@ class Generator:
             response=None,
         )
 
-    def _exchange(self, user: "Scheduled", question: Question, request_id: str) -> Given:
-        # The id comes first: of a head that is too large, what comes late may not be read at all.
-        headers = {"x-request-id": request_id, **self._headers, **question.headers}
+    def _exchange(self, user: "Scheduled", question: Question, headers: dict[str, str]) -> Given:
         client = user.client.client.clientpool.get_client(self._url)
         response = client.request(question.method, question.path, question.body, headers)
         try:

@@ -33,6 +33,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Which question each is."""
     expected: dict[str, Expected]
 
+    def left_ms(self, index: int, sent: float) -> int:
+        """Return how long the service may take for a request, which waits since it was due.
+
+        Args:
+            index: the request.
+            sent: when it is sent, in seconds from the start.
+        """
+        return max(1, round(self.deadline_ms - (sent - self.due[index]) * 1000))
+
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
     """What became of the requests of one generator, in columns; times are seconds from the start.
