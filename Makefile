@@ -13,6 +13,7 @@ TAG    ?= local
 BASE   ?= python:3.11-slim
 DOCKER ?= docker
 DOCKER_OPTIONS ?=
+KUBECTL ?= kubectl
 
 VENV      := .venv
 INSTALLED := $(VENV)/installed
@@ -27,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up down test test-clients test-compose test-faults test-load load load-ui \
-  bench dashboard images lint format lock clean
+  bench dashboard rules images promote-dev promote-prod mlflow lint format lock clean
 
 help: ## List what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -85,6 +86,19 @@ load-ui: $(INSTALLED) ## The same users and the same schedule in Locust's own we
 
 dashboard: $(INSTALLED) ## Write Grafana's dashboard, observability/dashboard.json, from its panels
 	@$(VENV)/bin/python -m observability.dashboard > observability/dashboard.json
+
+rules: ## Write the PrometheusRule of k8s/, from observability/rules.yml
+	@k8s/components/monitoring/rules > k8s/components/monitoring/prometheusrule.yaml
+
+promote-dev: ## As promote-prod, in dev
+promote-prod: ## Let a version serve, by a Job in the cluster of prod: VERSION=7 REASON="…"
+# As it was typed, though a dollar be in it.
+promote-dev promote-prod: override export REASON := $(value REASON)
+promote-dev promote-prod:
+	@VERSION="$(VERSION)" KUBECTL="$(KUBECTL)" k8s/promote $(@:promote-%=%)
+
+mlflow: ## Reach the cluster's MLflow, on port 5050, until Ctrl-C
+	$(KUBECTL) --namespace iris-ml port-forward service/mlflow 5050:5000
 
 lint: $(INSTALLED) ## Check style, types, import rules and locks; change nothing
 	$(VENV)/bin/ruff check

@@ -1,0 +1,1 @@
+"""The system on a real Kubernetes; `test_manifests.py` needs no more than kubectl."""

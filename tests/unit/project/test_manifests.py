@@ -1,0 +1,144 @@
+"""What `k8s/` promises as it is written; `tests/cluster/` looks at what it renders to."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.unit.project.pyproject import ROOT
+
+K8S = ROOT / "k8s"
+PAGE = (ROOT / "docs" / "kubernetes.md").read_text()
+FILES = sorted(K8S.rglob("*.yaml"))
+OBJECTS: list[tuple[Path, dict[str, Any]]] = [
+    (file, thing) for file in FILES for thing in yaml.safe_load_all(file.read_text())
+]
+# Annotations that the promoter writes.
+PROMOTERS = {"iris-ml/promotion", "iris-ml/release", "kubernetes.io/change-cause"}
+# Read by programs that are not ours, or by a manifest itself.
+NOT_OURS = {
+    "AZURITE_ACCOUNTS",
+    "MLFLOW_ARTIFACTS_DESTINATION",
+    "MLFLOW_BACKEND_STORE_URI",
+    "MLFLOW_SERVER_ALLOWED_HOSTS",
+    "PGDATA",
+    "POSTGRES_DB",
+    "POSTGRES_PASSWORD",
+    "POSTGRES_USER",
+    "REASON",
+    "VERSION",
+}
+# Part of the programs that read them, which do not do so yet.
+TO_COME = {
+    "INFERENCE_ADMIN_PORT",
+    "IRIS_CLUSTER",
+    "IRIS_TARGET",
+    "KUBERNETES_NAMESPACE",
+    "MODEL_RELEASE",
+    "POD_NAME",
+    "POD_NAMESPACE",
+    "POD_PROMOTION",
+}
+
+
+def containers(thing: Any) -> Iterator[dict[str, Any]]:
+    """Yield every container in an object, wherever it stands."""
+    if isinstance(thing, dict):
+        for key, value in thing.items():
+            if key in ("containers", "initContainers"):
+                yield from value
+            else:
+                yield from containers(value)
+    elif isinstance(thing, list):
+        for each in thing:
+            yield from containers(each)
+
+
+def named(kind: str) -> set[str]:
+    """Return the names of all objects of a kind."""
+    return {thing["metadata"]["name"] for _, thing in OBJECTS if thing["kind"] == kind}
+
+
+def test_a_file_holds_one_kind() -> None:
+    """Whoever looks for a Service opens `service.yaml`."""
+    for file, thing in OBJECTS:
+        if file.parent.parent.name != "overlays":
+            kind = "kustomization" if thing["kind"] == "Component" else thing["kind"].lower()
+            assert file.stem == kind, file
+
+
+def test_every_file_is_used() -> None:
+    """A file that no kustomization lists is one that nobody applies."""
+    for folder in {file.parent for file in FILES}:
+        listed = (folder / "kustomization.yaml").read_text()
+        for file in folder.glob("*.yaml"):
+            assert file.name == "kustomization.yaml" or file.name in listed, file
+
+
+def test_the_release_stands_in_no_manifest() -> None:
+    """`model-config` and what names a release on the Deployment are the promoter's alone."""
+    assert "model-config" not in named("ConfigMap")
+    for file, thing in OBJECTS:
+        keys = set(re.findall(r"'([\w./-]+)':", str(thing)))
+        assert not keys & PROMOTERS, file
+        for container in containers(thing):
+            variables = {each["name"] for each in container.get("env", [])}
+            assert not variables & {"MODEL_VERSION", "MODEL_BLOB_NAME", "MODEL_SHA256"}, file
+
+
+def test_no_secret_stands_in_a_manifest() -> None:
+    """They come from Key Vault, or are made where they are needed."""
+    assert named("Secret") == set()
+
+
+def test_each_image_of_ours_is_a_target_of_the_dockerfile() -> None:
+    """What no registry of others has is built here, and each overlay says where it is then."""
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    targets = set(re.findall(r"^FROM \S+ AS (\S+)$", dockerfile, re.MULTILINE))
+    images = {container["image"] for _, thing in OBJECTS for container in containers(thing)}
+    ours = {image for image in images if image.startswith("iris-")}
+    assert {image.removeprefix("iris-") for image in ours} <= targets
+    for overlay in (K8S / "overlays").iterdir():
+        placed = yaml.safe_load((overlay / "kustomization.yaml").read_text())["images"]
+        assert {image["name"] for image in placed} == ours, overlay
+
+
+def test_every_variable_is_one_that_a_program_reads() -> None:
+    """A misspelt variable does nothing, and nobody is told."""
+    settings = (ROOT / "docs" / "settings.md").read_text()
+    known = set(re.findall(r"`([A-Z][A-Z0-9_]+)`", settings)) | NOT_OURS | TO_COME
+    of_containers = {
+        variable["name"]
+        for _, thing in OBJECTS
+        for container in containers(thing)
+        for variable in container.get("env", [])
+    }
+    of_environments = {
+        key
+        for _, thing in OBJECTS
+        if thing["kind"] == "ConfigMap" and thing["metadata"]["name"] == "iris-ml-environment"
+        for key in thing["data"]
+    }
+    assert (of_containers | of_environments) - known == set()
+
+
+def test_prometheus_has_the_same_rules_everywhere() -> None:
+    """`make rules` was run after `observability/rules.yml` was changed."""
+    folder = K8S / "components" / "monitoring"
+    written = (folder / "prometheusrule.yaml").read_text()
+    made = subprocess.run([folder / "rules"], capture_output=True, text=True, check=True).stdout
+    assert written == made, "make rules"
+    rules = yaml.safe_load((ROOT / "observability" / "rules.yml").read_text())
+    assert yaml.safe_load(written)["spec"] == rules
+
+
+def test_the_page_lists_folders_and_accounts() -> None:
+    """Whoever deploys finds every component, overlay and ServiceAccount on the page."""
+    listed = set(re.findall(r"^\| `([a-z./-]+)` \|", PAGE, re.MULTILINE))
+    for folder in ("components", "overlays"):
+        there = {f"{folder}/{path.name}" for path in (K8S / folder).iterdir()}
+        assert there == {name for name in listed if name.startswith(f"{folder}/")}
+    assert named("ServiceAccount") <= listed
