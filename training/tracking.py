@@ -38,6 +38,14 @@ _USUAL_HINT = (
 )
 
 
+def artifact_location(uri: str, artifact_root: str) -> str | None:
+    """Return where a new experiment keeps its files; None where MLflow is a server, which knows.
+
+    A server may hand them on itself, so that its clients need no right to the store.
+    """
+    return None if uri.startswith(("http://", "https://")) else artifact_root
+
+
 @dataclass(frozen=True)
 class LoggedModel:
     """An estimator that lies in MLflow."""
@@ -84,7 +92,7 @@ class Tracking:
 
         Args:
             uri: MLflow's tracking server or database.
-            artifact_root: where a new experiment keeps its files.
+            artifact_root: where a new experiment keeps its files, unless a server decides that.
         """
         logging.getLogger("mlflow").setLevel(logging.ERROR)
         logging.getLogger("alembic").setLevel(logging.ERROR)
@@ -97,7 +105,8 @@ class Tracking:
             client = mlflow.MlflowClient()
             experiment = client.get_experiment_by_name(EXPERIMENT)
             if experiment is None:
-                return cls(client, client.create_experiment(EXPERIMENT, artifact_root))
+                root = artifact_location(uri, artifact_root)
+                return cls(client, client.create_experiment(EXPERIMENT, root))
             return cls(client, experiment.experiment_id)
 
     @contextmanager
