@@ -1,0 +1,74 @@
+"""`make promote-prod`: how `k8s/promote` talks to kubectl, and how it ends."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.unit.project.pyproject import ROOT
+
+# Writes down what it is asked, and answers as a cluster of prod whose pod has ended.
+KUBECTL = """#!/bin/sh
+printf '%s\\n' "$*" >> "$ASKED"
+case "$*" in
+*"get cronjob"*) printf prod ;;
+*"get pods"*) printf "$CODE" ;;
+*"set env"*) cat; printf '%s\\n' "$@" >> "$ASKED" ;;
+*"create --filename"*) cat > /dev/null ;;
+esac
+"""
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Path:
+    """What kubectl was asked, a line a call; the script itself lies beside."""
+    (tmp_path / "kubectl").write_text(KUBECTL)
+    (tmp_path / "kubectl").chmod(0o755)
+    (tmp_path / "asked").touch()
+    return tmp_path / "asked"
+
+
+def make(asked: Path, target: str, *variables: str, code: str = "0") -> tuple[int, str]:
+    """Run a target with that kubectl; return its exit code and what it said."""
+    environ = {**os.environ, "ASKED": str(asked), "CODE": code, "MAKEFLAGS": "", "VERSION": ""}
+    command = ("make", target, f"KUBECTL={asked.parent / 'kubectl'}", *variables)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_job_is_made_of_the_template_and_followed(asked: Path) -> None:
+    """Version and reason arrive as they were typed; Kubernetes puts no variable into them."""
+    reason = 'it\'s 2 $ "cheaper", $(VERSION) says'
+    assert make(asked, "promote-prod", "VERSION=7", f"REASON={reason}")[0] == 0
+    said = asked.read_text()
+    assert "--from=cronjob/promote" in said
+    assert "\nVERSION=7\n" in said
+    assert f"\nREASON={reason.replace('$', '$$')}\n" in said
+    assert "logs --follow" in said
+
+
+@pytest.mark.parametrize("code", ["1", "2"])
+def test_it_ends_as_the_promotion_does(asked: Path, code: str) -> None:
+    """Refused is not inconclusive; make itself ends with 2, and names the other."""
+    ended, said = make(asked, "promote-prod", "VERSION=7", code=code)
+    assert ended == 2
+    assert f"Error {code}" in said
+
+
+def test_another_environment_is_refused(asked: Path) -> None:
+    """A context that was left behind promotes nothing elsewhere."""
+    ended, said = make(asked, "promote-dev", "VERSION=7")
+    assert ended != 0
+    assert "kubectl talks to prod, not to dev" in said
+    assert "create" not in asked.read_text()
+
+
+def test_a_version_is_asked_for(asked: Path) -> None:
+    """Nothing is asked of a cluster before."""
+    ended, said = make(asked, "promote-prod")
+    assert ended != 0
+    assert "which version is to serve?" in said
+    assert asked.read_text() == ""
