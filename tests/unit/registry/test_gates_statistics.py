@@ -63,7 +63,7 @@ def test_the_score_rises_with_the_losses(rows: int, loss: float) -> None:
         assert (np.diff(tango_score(lost, differing - lost, rows, loss)) >= -1e-9).all()
 
 
-@pytest.mark.parametrize("rows", [12, 60, 100])
+@pytest.mark.parametrize("rows", [12, 60])
 @pytest.mark.parametrize("won", [0.0, 0.02, 0.1])
 def test_a_loss_at_the_margin_passes_no_more_often_than_promised(rows: int, won: float) -> None:
     """Counted over all outcomes, not sampled: 5 of 100."""
