@@ -1,0 +1,41 @@
+"""Where the node keeps what, which addresses it has, and how it says that something failed."""
+
+from pathlib import Path
+from string import Template
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[2]
+STATE = ROOT / ".cluster"
+KUBECONFIG = STATE / "kubeconfig"
+
+NAME = "iris-node"
+# All of it is in 198.18.0.0/15, which is set aside for benchmarks: nobody's network.
+POD_RANGE = "198.18.0.0/16"
+NODE_PODS = "198.18.0.0/24"
+SERVICE_RANGE = "198.19.0.0/20"
+API_SERVICE = "198.19.0.1"
+DNS_SERVICE = "198.19.0.10"
+MACHINE_ADDRESS = "198.19.255.1"
+NODE_ADDRESS = "198.19.255.2"
+API_SERVER = f"https://{NODE_ADDRESS}:6443"
+
+
+class NodeError(Exception):
+    """What happened, to what, and what to do next."""
+
+
+def write_config(source: Path, **images: str) -> Path:
+    """Fill in a file of config/ or system/, and return where it was written."""
+    filled = Template(source.read_text()).substitute(
+        images,
+        state=STATE,
+        name=NAME,
+        pod_range=POD_RANGE,
+        node_pods=NODE_PODS,
+        dns_service=DNS_SERVICE,
+    )
+    folder = STATE / "etc" / source.parent.name
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / source.name
+    target.write_text(filled)
+    return target

@@ -1,0 +1,119 @@
+"""The node's life: up, stopped, up again with what it had, down."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator
+
+import click
+
+from tests.cluster.node import certificates, daemons, images, programs, space
+from tests.cluster.node.layout import HERE, KUBECONFIG, ROOT, STATE, NodeError, write_config
+
+READY_S = 120
+SYSTEM = ("--namespace=kube-system",)
+
+
+def up() -> None:
+    """Start the node, or mend what is not up of it, or check the cluster of KUBECONFIG."""
+    given = os.environ.get("KUBECONFIG")
+    if given and given != str(KUBECONFIG):
+        space.run(["kubectl", "get", "--raw=/readyz"])
+        click.echo(f"using the cluster of KUBECONFIG={given}")
+        return
+    began = time.monotonic()
+    programs.install_packages()
+    for module in ("kubernetes", *programs.IN_PODS):
+        programs.build(module)
+    with alone():
+        start()
+    click.echo(
+        f"the node is up after {time.monotonic() - began:.0f} s\nexport KUBECONFIG={KUBECONFIG}"
+    )
+
+
+def start() -> None:
+    """Start what does not run, with the state that is there, and wait until the node is ready."""
+    STATE.mkdir(exist_ok=True)
+    certificates.make()
+    for config in (HERE / "config").iterdir():
+        write_config(config)
+    certificates.write_kubeconfigs()
+    link = STATE / "kubernetes"
+    link.unlink(missing_ok=True)
+    link.symlink_to(programs.build("kubernetes"))
+    space.make()
+    for name in daemons.NAMES[:3]:
+        daemons.start(name)
+    wait("get", "--raw=/readyz")
+    for name in daemons.NAMES:
+        daemons.start(name)
+    images.load_system()
+    apply_system()
+    wait("wait", "--for=condition=Ready", "node", "--all", "--timeout=1s")
+    wait("wait", "--for=condition=Available", "deployment", "--all", *SYSTEM, "--timeout=1s")
+    wait("top", "nodes")
+
+
+def apply_system() -> None:
+    """Apply what the node's own pods are made of."""
+    apply = ("apply", "--server-side", "--force-conflicts")
+    names = {module.replace("-", "_"): name for module, name in images.system().items()}
+    for manifest in sorted((HERE / "system").iterdir()):
+        kubectl(*apply, f"--filename={write_config(manifest, **names)}")
+
+
+def down() -> None:
+    """End the node and remove all that it had."""
+    with alone():
+        space.end()
+        if STATE.exists():
+            shutil.rmtree(STATE)
+
+
+def stop() -> None:
+    """Switch the node off; its state stays."""
+    with alone():
+        for name in reversed(daemons.NAMES):
+            daemons.stop(name)
+        space.end()
+
+
+def restart(name: str) -> None:
+    """Stop one of the node's programs, and start it again."""
+    with alone():
+        daemons.stop(name)
+        daemons.start(name)
+
+
+def kubectl(*words: str) -> str:
+    """Run kubectl as the administrator."""
+    return space.run([f"{STATE}/kubernetes/kubectl", f"--kubeconfig={KUBECONFIG}", *words])
+
+
+def wait(*words: str) -> None:
+    """Wait until a command of kubectl succeeds."""
+    deadline = time.monotonic() + READY_S
+    while True:
+        try:
+            kubectl(*words)
+        except NodeError as error:
+            if time.monotonic() > deadline:
+                raise NodeError(f"waited {READY_S} s; at last {error}") from error
+        else:
+            return
+        daemons.check()
+        time.sleep(0.2)
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Keep out another command that changes the node: `down` removes all other places of a lock."""
+    checkout = os.open(ROOT, os.O_RDONLY)
+    try:
+        fcntl.flock(checkout, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(checkout)

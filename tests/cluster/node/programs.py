@@ -1,0 +1,98 @@
+"""The programs that make up a node: Debian's packages, and Go modules built once and kept."""
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import click
+
+from tests.cluster.node.layout import HERE, NodeError
+
+PACKAGES = {
+    "conntrack": "conntrack",
+    "containerd": "containerd",
+    "etcd": "etcd-server",
+    "ip": "iproute2",
+    "iptables": "iptables",
+    "nsenter": "util-linux",
+    "runc": "runc",
+    "/usr/lib/cni/bridge": "containernetworking-plugins",
+}
+IN_PODS = ("coredns", "metrics-server", "pause")
+CRDS = {"external-secrets": "deploy/crds/bundle.yaml"}
+
+
+def install_packages() -> None:
+    """Install what is missing of Debian's."""
+    missing = sorted(package for program, package in PACKAGES.items() if not shutil.which(program))
+    if not missing:
+        return
+    click.echo(f"installing {' '.join(missing)}")
+    if not shutil.which("apt-get"):
+        raise NodeError(f"this machine lacks {' '.join(missing)}; install them, and try again")
+    # Without a RUNLEVEL nothing is started that a package brings.
+    environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    for words in (["update"], ["install", "--yes", "--no-install-recommends", *missing]):
+        _run(["apt-get", "--quiet=2", *words], environ=environ)
+
+
+def version(module: str) -> str:
+    """Return the version of the upstream module that go.mod asks for."""
+    text = (HERE / "go" / module / "go.mod").read_text()
+    found = re.search(rf"^(?:require )?\s*\S+/{module} (v\S+)", text, re.MULTILINE)
+    return found[1] if found else "local"
+
+
+def build(module: str) -> Path:
+    """Return the folder with the programs of a module, built where no earlier run has."""
+    source = HERE / "go" / module
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(source.iterdir())))
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "iris-cluster"
+    folder = cache / f"{module}-{version(module)}-{digest.hexdigest()[:12]}"
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / f"{module}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            _build(module, source, folder)
+    return folder
+
+
+def _build(module: str, source: Path, folder: Path) -> None:
+    click.echo(f"building {folder.name}; it takes minutes, once")
+    partial = folder.with_name(f"{module}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    environ = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -buildvcs=false"}
+    go = ["go", "-C", str(source)]
+    flags = ["-trimpath", "-ldflags", f"-s -w {_stamps(module)}"]
+    packages = "." if (source / "main.go").exists() else "tool"
+    _run([*go, "build", *flags, "-o", f"{partial}/", packages], environ=environ)
+    if module in CRDS:
+        upstream = f"github.com/{module}/{module}"
+        where = _run([*go, "list", "-m", "-f", "{{.Dir}}", upstream], environ=environ).strip()
+        shutil.copy(Path(where) / CRDS[module], partial / "crds.yaml")
+    partial.rename(folder)
+
+
+def _stamps(module: str) -> str:
+    """Tell Kubernetes its version, which a build from a module does not know."""
+    if module != "kubernetes":
+        return ""
+    number = version(module)
+    major, minor, _ = number.removeprefix("v").split(".")
+    stamps = {"gitVersion": number, "gitMajor": major, "gitMinor": minor}
+    packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+    return " ".join(
+        f"-X {package}.{name}={value}" for package in packages for name, value in stamps.items()
+    )
+
+
+def _run(command: list[str], *, environ: dict[str, str]) -> str:
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise NodeError(f"{' '.join(command)} failed:\n{done.stderr.strip()}")
+    return done.stdout
