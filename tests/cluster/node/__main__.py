@@ -28,7 +28,7 @@ def down() -> None:
 
 @node.command()
 def stop() -> None:
-    """Switch the node off; its state stays, and `up` goes on with it."""
+    """Switch the node off, as a power cut does; `up` goes on with its state."""
     lifecycle.stop()
 
 

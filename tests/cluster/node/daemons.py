@@ -1,6 +1,8 @@
 """The node's own programs, each a process in the node's namespaces."""
 
+import contextlib
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.cluster.node import layout, programs, space
@@ -42,20 +44,24 @@ def start(name: str) -> None:
 
 
 def stop(name: str) -> None:
-    """Ask a program to end, and wait until it has."""
-    pid = running(name)
-    if pid:
-        space.run(space.inside(["kill", f"-{signal.SIGTERM}", pid]))
-        space.wait_until(lambda: not running(name), f"{name} has ended", 20)
+    """Ask a program to end, and make it: an API server with a watch open takes a minute."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        pid = running(name)
+        if pid is None:
+            return
+        space.run(space.inside(["kill", f"-{number}", pid]))
+        with contextlib.suppress(NodeError):
+            space.wait_until(lambda: not running(name), f"{name} has ended")
+    space.wait_until(lambda: not running(name), f"{name} has ended")
 
 
-def check() -> None:
-    """Refuse to wait for a program that has ended."""
-    for file in (space.root() / "run/node").glob("*.pid"):
-        if not running(file.stem):
-            log = LOGS / f"{file.stem}.log"
+def check(names: Sequence[str]) -> None:
+    """Refuse to wait for programs of which one has ended."""
+    for name in names:
+        if not running(name):
+            log = LOGS / f"{name}.log"
             tail = "\n".join(log.read_text(errors="replace").splitlines()[-TAIL:])
-            raise NodeError(f"{file.stem} has ended; the end of its log {log}:\n{tail}")
+            raise NodeError(f"{name} has ended; the end of its log {log}:\n{tail}")
 
 
 def _commands() -> dict[str, list[str]]:

@@ -5,7 +5,7 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import click
 
@@ -45,9 +45,10 @@ def start() -> None:
     link.unlink(missing_ok=True)
     link.symlink_to(programs.build("kubernetes"))
     space.make()
-    for name in daemons.NAMES[:3]:
+    before_others = daemons.NAMES[:3]
+    for name in before_others:
         daemons.start(name)
-    wait("get", "--raw=/readyz")
+    wait("get", "--raw=/readyz", needed=before_others)
     for name in daemons.NAMES:
         daemons.start(name)
     images.load_system()
@@ -74,10 +75,8 @@ def down() -> None:
 
 
 def stop() -> None:
-    """Switch the node off; its state stays."""
+    """Switch the node off, as a power cut does; its state stays."""
     with alone():
-        for name in reversed(daemons.NAMES):
-            daemons.stop(name)
         space.end()
 
 
@@ -93,7 +92,7 @@ def kubectl(*words: str) -> str:
     return space.run([f"{STATE}/kubernetes/kubectl", f"--kubeconfig={KUBECONFIG}", *words])
 
 
-def wait(*words: str) -> None:
+def wait(*words: str, needed: Sequence[str] = daemons.NAMES) -> None:
     """Wait until a command of kubectl succeeds."""
     deadline = time.monotonic() + READY_S
     while True:
@@ -104,7 +103,7 @@ def wait(*words: str) -> None:
                 raise NodeError(f"waited {READY_S} s; at last {error}") from error
         else:
             return
-        daemons.check()
+        daemons.check(needed)
         time.sleep(0.2)
 
 

@@ -58,23 +58,28 @@ def _make_namespaces() -> None:
         (STATE / folder).mkdir(parents=True, exist_ok=True)
     if not (STATE / "var/run").is_symlink():
         (STATE / "var/run").symlink_to("/run")
+    PID.unlink(missing_ok=True)
     # The id is written before there is anything to end.
+    noted = ["sh", "-c", 'echo $$ >"$0"; exec "$@"', str(PID)]
     unshare = ["unshare", "--pid", "--fork", "--kill-child", "--mount", "--mount-proc", "--net"]
-    command = [*unshare, "sh", str(HERE / "first.sh"), str(STATE)]
-    with (STATE / "first.log").open("wb") as log:
-        first = subprocess.Popen(
-            ["sh", "-c", 'echo $$ >"$0"; exec "$@"', str(PID), *command],
+    first = ["sh", str(HERE / "first.sh"), str(STATE)]
+    log = STATE / "first.log"
+    with log.open("wb") as file:
+        subprocess.run(
+            ["setsid", "--fork", *noted, *unshare, *first],
             stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
+            stdout=file,
+            stderr=file,
+            check=True,
         )
-    wait_until(
-        lambda: first.poll() is not None or (outer() and (root() / "run/node/ready").exists()),
-        "the node's first process is ready",
-    )
-    if first.poll() is not None:
-        raise NodeError(f"no namespaces: {(STATE / 'first.log').read_text().strip()}; be root")
+    wait_until(lambda: PID.exists() and (ready() or outer() is None), "there are namespaces")
+    if not ready():
+        raise NodeError(f"no namespaces for a node, which take root: {log.read_text().strip()}")
+
+
+def ready() -> bool:
+    """Tell whether the node's first process has set the node's own files up."""
+    return (root() / "run/node/ready").exists()
 
 
 def _make_network() -> None:
