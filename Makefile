@@ -27,8 +27,9 @@ COMPILE   := $(UV) compile --quiet --universal --python-version 3.11 --generate-
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-clients test-compose test-faults test-load load load-ui \
-  bench dashboard rules images promote-dev promote-prod mlflow lint format lock clean
+.PHONY: help setup demo up down cluster-up cluster-down test test-clients test-compose test-faults \
+  test-load load load-ui bench dashboard rules images promote-dev promote-prod mlflow lint format \
+  lock clean
 
 help: ## List what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -68,6 +69,12 @@ test-faults: $(INSTALLED) ## Kill, stop and race promoters, for minutes; KILLS=2
 
 test-compose: $(INSTALLED) ## Run docker-compose.yml in containers, with the images that make images made: docs/images.md
 	$(VENV)/bin/pytest tests/compose $(PYTEST)
+
+cluster-up: $(INSTALLED) ## Start one real Kubernetes node here, or check that of KUBECONFIG: docs/cluster.md
+	@$(VENV)/bin/python -m tests.cluster.node up
+
+cluster-down: $(INSTALLED) ## End that node, and remove all that it had
+	@$(VENV)/bin/python -m tests.cluster.node down
 
 bench: $(INSTALLED) ## Measure beside peers; PEERS=mosec,echo CONNECTIONS=32,128 ROUNDS=3 narrows it
 	@$(VENV)/bin/python -m load_tests.benchmark

@@ -11,6 +11,12 @@ for knob in vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oo
   cat /proc/sys/$knob >"$copy"
   mount --bind "$copy" /proc/sys/$knob
 done
+# Where the pods' control groups go: in each hierarchy of version 1, or in the one of version 2.
+if [ -e /sys/fs/cgroup/cgroup.procs ]; then
+  mkdir -p "/sys/fs/cgroup/$2"
+else
+  for hierarchy in /sys/fs/cgroup/*/cgroup.procs; do mkdir -p "${hierarchy%/*}/$2"; done
+fi
 ip link set lo up
 echo 1 >/proc/sys/net/ipv4/ip_forward
 echo 1 >/proc/sys/net/ipv4/conf/all/route_localnet # NodePorts answer on 127.0.0.1

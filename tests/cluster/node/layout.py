@@ -1,5 +1,7 @@
 """Where the node keeps what, which addresses it has, and how it says that something failed."""
 
+import os
+import zlib
 from pathlib import Path
 from string import Template
 
@@ -9,14 +11,17 @@ STATE = ROOT / ".cluster"
 KUBECONFIG = STATE / "kubeconfig"
 
 NAME = "iris-node"
+# A node a checkout: what the machine sees of it bears a number, made of the checkout's path.
+NUMBER = zlib.crc32(os.fsencode(ROOT)) % 64
+ON_MACHINE = f"{NAME}-{NUMBER}"
 # All of it is in 198.18.0.0/15, which is set aside for benchmarks: nobody's network.
 POD_RANGE = "198.18.0.0/16"
 NODE_PODS = "198.18.0.0/24"
 SERVICE_RANGE = "198.19.0.0/20"
 API_SERVICE = "198.19.0.1"
 DNS_SERVICE = "198.19.0.10"
-MACHINE_ADDRESS = "198.19.255.1"
-NODE_ADDRESS = "198.19.255.2"
+MACHINE_ADDRESS = f"198.19.255.{4 * NUMBER + 1}"
+NODE_ADDRESS = f"198.19.255.{4 * NUMBER + 2}"
 API_SERVER = f"https://{NODE_ADDRESS}:6443"
 
 
@@ -30,6 +35,7 @@ def write_config(source: Path, **images: str) -> Path:
         images,
         state=STATE,
         name=NAME,
+        on_machine=ON_MACHINE,
         pod_range=POD_RANGE,
         node_pods=NODE_PODS,
         dns_service=DNS_SERVICE,

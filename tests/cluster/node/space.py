@@ -15,8 +15,8 @@ from typing import IO
 from tests.cluster.node.layout import (
     HERE,
     MACHINE_ADDRESS,
-    NAME,
     NODE_ADDRESS,
+    ON_MACHINE,
     ROOT,
     SERVICE_RANGE,
     STATE,
@@ -62,7 +62,7 @@ def _make_namespaces() -> None:
     # The id is written before there is anything to end.
     noted = ["sh", "-c", 'echo $$ >"$0"; exec "$@"', str(PID)]
     unshare = ["unshare", "--pid", "--fork", "--kill-child", "--mount", "--mount-proc", "--net"]
-    first = ["sh", str(HERE / "first.sh"), str(STATE)]
+    first = ["sh", str(HERE / "first.sh"), str(STATE), ON_MACHINE]
     log = STATE / "first.log"
     with log.open("wb") as file:
         subprocess.run(
@@ -83,11 +83,15 @@ def ready() -> bool:
 
 
 def _make_network() -> None:
-    subprocess.run(["ip", "link", "delete", NAME], capture_output=True, check=False)
+    if Path("/sys/class/net", ON_MACHINE).exists():
+        raise NodeError(
+            f"{ON_MACHINE} is there already: {ROOT} shares its number with a checkout "
+            "whose node is up; end that one, or move this checkout"
+        )
     for command in (
-        f"ip link add {NAME} type veth peer name machine netns {outer()}",
-        f"ip address add {MACHINE_ADDRESS}/30 dev {NAME}",
-        f"ip link set {NAME} up",
+        f"ip link add {ON_MACHINE} type veth peer name machine netns {outer()}",
+        f"ip address add {MACHINE_ADDRESS}/30 dev {ON_MACHINE}",
+        f"ip link set {ON_MACHINE} up",
     ):
         run(command.split())
     for command in (
@@ -128,11 +132,11 @@ def end() -> None:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         os.kill(int(children[0]) if children else pid, signal.SIGKILL)
         wait_until(lambda: outer() is None, "the node's processes have ended", GONE_S)
-        wait_until(
-            lambda: not Path("/sys/class/net", NAME).exists(), "the node's network is gone", GONE_S
-        )
+        link = Path("/sys/class/net", ON_MACHINE)
+        wait_until(lambda: not link.exists(), "the node's network is gone", GONE_S)
     PID.unlink(missing_ok=True)
-    for group in [*Path("/sys/fs/cgroup").glob("*/kubepods"), Path("/sys/fs/cgroup/kubepods")]:
+    groups = Path("/sys/fs/cgroup")
+    for group in (groups / ON_MACHINE, *groups.glob(f"*/{ON_MACHINE}")):
         for folder, _, _ in os.walk(group, topdown=False):
             Path(folder).rmdir()
 
