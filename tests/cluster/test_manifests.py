@@ -293,6 +293,33 @@ class TestOverlay:
         assert allowed(overlay(name)) == {row for row in told if {row[0], row[1]} <= apps}
 
 
+def outside(things: list[Thing]) -> dict[str, set[int]]:
+    """Return on which ports each program may call any address, by the NetworkPolicies."""
+    found: dict[str, set[int]] = {}
+    for thing in (thing for thing in things if thing["kind"] == "NetworkPolicy"):
+        for rule in thing["spec"].get("egress", []):
+            if any("ipBlock" in side for side in rule["to"]):
+                assert all(side["ipBlock"]["except"] == ["169.254.0.0/16"] for side in rule["to"])
+                for pod in selected(things, thing["spec"]["podSelector"]):
+                    app = pod["metadata"]["labels"]["app"]
+                    found.setdefault(app, set()).update(port["port"] for port in rule["ports"])
+    return found
+
+
+def test_nobody_gets_out_who_need_not() -> None:
+    """Without Azure only those with a token, since the API server has no selector."""
+    api = {443, 6443}
+    assert outside(overlay("dev-standalone")) == {"inference-service": api, "promoter": api}
+    assert outside(overlay("prod")) == {
+        "api-gateway": {443},
+        "exporter": {443},
+        "inference-service": api,
+        "mlflow": {443, 5432},
+        "promoter": api,
+        "trainer": {443},
+    }
+
+
 def listed_rights(cell: str) -> list[str]:
     """Read the page's way of saying rights: `get, patch configmaps/model-config; get pods`."""
     found = []
