@@ -21,8 +21,9 @@ ROOT = Path(__file__).parents[2]
 K8S = ROOT / "k8s"
 PAGE = (ROOT / "docs" / "kubernetes.md").read_text()
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-OURS = CACHE / "iris-cluster" / "bin" / "kubectl"
-KUBECTL = os.environ.get("KUBECTL", str(OURS) if OURS.exists() else "kubectl")
+# That of the node of the tests, where it was built.
+BUILT = sorted(CACHE.glob("iris-cluster/kubernetes-*/kubectl"), key=os.path.getmtime)
+KUBECTL = os.environ.get("KUBECTL", str(BUILT[-1]) if BUILT else "kubectl")
 
 Thing = dict[str, Any]
 

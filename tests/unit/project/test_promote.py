@@ -13,7 +13,8 @@ KUBECTL = """#!/bin/sh
 printf '%s\\n' "$*" >> "$ASKED"
 case "$*" in
 *"get cronjob"*) printf prod ;;
-*"get pods"*) printf "$CODE" ;;
+*status.phase*) printf Succeeded ;;
+*exitCode*) printf "$CODE" ;;
 *"set env"*) cat; printf '%s\\n' "$@" >> "$ASKED" ;;
 *"create --filename"*) cat > /dev/null ;;
 esac
