@@ -31,17 +31,6 @@ NOT_OURS = {
     "REASON",
     "VERSION",
 }
-# Part of the programs that read them, which do not do so yet.
-TO_COME = {
-    "INFERENCE_ADMIN_PORT",
-    "IRIS_CLUSTER",
-    "IRIS_TARGET",
-    "KUBERNETES_NAMESPACE",
-    "MODEL_RELEASE",
-    "POD_NAME",
-    "POD_NAMESPACE",
-    "POD_PROMOTION",
-}
 
 
 def containers(thing: Any) -> Iterator[dict[str, Any]]:
@@ -109,7 +98,7 @@ def test_each_image_of_ours_is_a_target_of_the_dockerfile() -> None:
 def test_every_variable_is_one_that_a_program_reads() -> None:
     """A misspelt variable does nothing, and nobody is told."""
     settings = (ROOT / "docs" / "settings.md").read_text()
-    known = set(re.findall(r"`([A-Z][A-Z0-9_]+)`", settings)) | NOT_OURS | TO_COME
+    known = set(re.findall(r"`([A-Z][A-Z0-9_]+)`", settings)) | NOT_OURS
     of_containers = {
         variable["name"]
         for _, thing in OBJECTS
