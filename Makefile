@@ -137,6 +137,8 @@ lock: $(INSTALLED) ## Resolve pyproject.toml again; UPGRADE=--upgrade takes newe
 clean: ## Remove what the tasks made, but not .iris, where the demo keeps its models
 	rm -rf $(VENV) .bench .clients .load node_modules dist .coverage .hypothesis \
 	  .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@if [ -e .cluster/pid ]; then echo ".cluster is a node that is up; end it with make cluster-down"; \
+	  else rm -rf .cluster; fi
 
 # A Python that won't do is named before anything is made.
 PROBE = import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))

@@ -15,6 +15,7 @@ from artifacts import settings as environment
 from artifacts.errors import IrisError, UsageError
 from artifacts.store import open_store
 from registry.settings import ExporterSettings, RegistrySettings
+from registry.targets import target_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -353,7 +354,7 @@ def exporter() -> None:
 def _announce(settings: RegistrySettings, as_json: bool) -> None:
     """Say what will be changed, before anything is."""
     if not as_json:
-        target = settings.iris_supervisor_url or settings.home
+        target = target_of(settings)
         click.echo(
             f"environment {settings.iris_env} · target {target} · store {settings.store_uri}"
         )

@@ -7,6 +7,13 @@ from registry.rollout import Target
 from registry.settings import RegistrySettings
 
 
+def target_of(settings: RegistrySettings) -> str:
+    """Return what people call the environment's target."""
+    if settings.iris_target == "kubernetes":
+        return f"cluster {settings.iris_cluster}, namespace {settings.kubernetes_namespace}"
+    return settings.iris_supervisor_url or str(settings.home)
+
+
 @contextmanager
 def open_target(settings: RegistrySettings, *, start: bool) -> Iterator[Target]:
     """Yield the environment's target.

@@ -1,3 +1,4 @@
+import multiprocessing
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +36,15 @@ def arena(registered: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             arena = Arena(home, supervisor, stream)
             arena.break_version(BROKEN)
             yield arena
+
+
+@pytest.fixture(autouse=True)
+def promoters_end() -> Iterator[None]:
+    """End the promoters that a failed test has left: one that sleeps would be waited for for ever."""
+    yield
+    for promoter in multiprocessing.active_children():
+        promoter.kill()
+        promoter.join()
 
 
 @pytest.fixture

@@ -20,6 +20,9 @@ def up() -> None:
     lifecycle.up()
 
 
+node.add_command(up, "start")
+
+
 @node.command()
 def down() -> None:
     """End the node, and remove all that it had."""

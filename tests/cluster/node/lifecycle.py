@@ -20,7 +20,8 @@ def up() -> None:
     """Start the node, or mend what is not up of it, or check the cluster of KUBECONFIG."""
     given = os.environ.get("KUBECONFIG")
     if given and given != str(KUBECONFIG):
-        space.run(["kubectl", "get", "--raw=/readyz"])
+        kubectl = shutil.which("kubectl") or programs.build("kubernetes") / "kubectl"
+        space.run([str(kubectl), "get", "--raw=/readyz"])
         click.echo(f"using the cluster of KUBECONFIG={given}")
         return
     began = time.monotonic()

@@ -8,6 +8,8 @@ from artifacts.release import Release, registry_release
 from registry.errors import RolloutFailed, TargetMoved, TargetUnavailable
 from registry.rollout import Fence
 from registry.rollout.deployment import PROMOTION, RELEASE, text
+from registry.settings import RegistrySettings
+from registry.targets import target_of
 from tests.unit.registry.api_server import CONFIG, DEPLOYMENT, ApiServer
 
 ONE, TWO = (registry_release(n, f"{n}" * 64) for n in (1, 2))
@@ -186,3 +188,9 @@ def test_a_config_that_names_nothing_is_told(server: ApiServer, data: dict[str, 
     server.edit(**data)
     with pytest.raises(TargetUnavailable, match="model-config"):
         server.target().read()
+
+
+def test_a_cluster_is_named_before_anything_is_changed() -> None:
+    """Whoever promotes sees where."""
+    settings = RegistrySettings(iris_target="kubernetes", iris_cluster="blue")
+    assert target_of(settings) == "cluster blue, namespace iris-ml"

@@ -1,0 +1,42 @@
+"""Nothing is left of a node that was ended, wherever its start was killed."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+
+
+@pytest.mark.parametrize("seconds", [0.3, 0.6, 1, 2, 4, 8])
+def test_nothing_is_left_of_a_killed_start(cluster: None, tmp_path: Path, seconds: float) -> None:
+    """`down` removes processes, control groups, network, mounts and files of a killed `up`."""
+    shutil.copytree(HERE / "node", tmp_path / "tests/cluster/node")
+    command = [sys.executable, "-m", "tests.cluster.node"]
+    environ = {key: value for key, value in os.environ.items() if key != "KUBECONFIG"}
+    with subprocess.Popen([*command, "up"], cwd=tmp_path, env=environ) as up:
+        try:
+            up.wait(seconds)
+        except subprocess.TimeoutExpired:
+            up.send_signal(signal.SIGKILL)
+    subprocess.run([*command, "down"], cwd=tmp_path, env=environ, check=True)
+
+    assert not list(tmp_path.glob(".cluster*"))
+    assert str(tmp_path) not in Path("/proc/mounts").read_text()
+    assert not [each for each in Path("/proc").glob("[0-9]*/cmdline") if told(each, tmp_path)]
+    number = f"iris-node-{zlib.crc32(os.fsencode(tmp_path)) % 64}"
+    assert not list(Path("/sys/fs/cgroup").glob(f"*/{number}"))
+    assert not Path("/sys/class/net", number).exists()
+
+
+def told(cmdline: Path, folder: Path) -> bool:
+    """Tell whether a process was told of a folder."""
+    try:
+        return os.fsencode(folder) in cmdline.read_bytes()
+    except OSError:
+        return False
