@@ -40,7 +40,7 @@ def arena(registered: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.fixture(autouse=True)
 def promoters_end() -> Iterator[None]:
-    """End the promoters that a failed test has left: one that sleeps would be waited for for ever."""
+    """End what a failed test has left: a promoter that sleeps would be waited for without end."""
     yield
     for promoter in multiprocessing.active_children():
         promoter.kill()
