@@ -64,6 +64,14 @@ def test_metrics_are_served() -> None:
     assert layout.NAME in kubectl("top", "nodes")
 
 
+def test_external_secret_is_kept() -> None:
+    """External Secrets writes a Secret from a store, here one that has its values in itself."""
+    kubectl("apply", f"--filename={HERE}/external-secret.yaml")
+    wait = ("wait", "-n", "hello", "--for=condition=Ready", "--timeout=30s")
+    kubectl(*wait, "externalsecret/keys")
+    assert kubectl("get", "secret", "-n", "hello", "keys", "-o", "jsonpath={.data.key}") == "b25l"
+
+
 def test_logs_come_from_the_kubelet() -> None:
     """The API server reaches the kubelet, and proves to it who asks."""
     assert "coredns" in kubectl("logs", "-n", "kube-system", "deployment/coredns").lower()

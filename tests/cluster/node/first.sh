@@ -20,6 +20,7 @@ fi
 ip link set lo up
 echo 1 >/proc/sys/net/ipv4/ip_forward
 echo 1 >/proc/sys/net/ipv4/conf/all/route_localnet # NodePorts answer on 127.0.0.1
+[ -e /proc/sys/net/bridge ] || modprobe br_netfilter
 echo 1 >/proc/sys/net/bridge/bridge-nf-call-iptables # Services answer between pods of one bridge
 touch /run/node/ready
 trap '' CHLD # inherited by sleep: the kernel reaps

@@ -2,6 +2,7 @@
 
 import os
 import zlib
+from ipaddress import IPv4Address
 from pathlib import Path
 from string import Template
 
@@ -12,7 +13,7 @@ KUBECONFIG = STATE / "kubeconfig"
 
 NAME = "iris-node"
 # A node a checkout: what the machine sees of it bears a number, made of the checkout's path.
-NUMBER = zlib.crc32(os.fsencode(ROOT)) % 64
+NUMBER = zlib.crc32(os.fsencode(ROOT)) % 8192
 ON_MACHINE = f"{NAME}-{NUMBER}"
 # All of it is in 198.18.0.0/15, which is set aside for benchmarks: nobody's network.
 POD_RANGE = "198.18.0.0/16"
@@ -20,8 +21,9 @@ NODE_PODS = "198.18.0.0/24"
 SERVICE_RANGE = "198.19.0.0/20"
 API_SERVICE = "198.19.0.1"
 DNS_SERVICE = "198.19.0.10"
-MACHINE_ADDRESS = f"198.19.255.{4 * NUMBER + 1}"
-NODE_ADDRESS = f"198.19.255.{4 * NUMBER + 2}"
+PAIR = IPv4Address("198.19.128.0") + 4 * NUMBER
+MACHINE_ADDRESS = str(PAIR + 1)
+NODE_ADDRESS = str(PAIR + 2)
 API_SERVER = f"https://{NODE_ADDRESS}:6443"
 
 

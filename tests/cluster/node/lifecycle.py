@@ -13,7 +13,7 @@ from tests.cluster.node import certificates, daemons, images, programs, space
 from tests.cluster.node.layout import HERE, KUBECONFIG, ROOT, STATE, NodeError, write_config
 
 READY_S = 120
-SYSTEM = ("--namespace=kube-system",)
+SYSTEM = ("kube-system", "external-secrets")
 
 
 def up() -> None:
@@ -55,13 +55,16 @@ def start() -> None:
     images.load_system()
     apply_system()
     wait("wait", "--for=condition=Ready", "node", "--all", "--timeout=1s")
-    wait("wait", "--for=condition=Available", "deployment", "--all", *SYSTEM, "--timeout=1s")
+    available = ("wait", "--for=condition=Available", "deployment", "--all", "--timeout=1s")
+    for namespace in SYSTEM:
+        wait(*available, f"--namespace={namespace}")
     wait("top", "nodes")
 
 
 def apply_system() -> None:
     """Apply what the node's own pods are made of."""
     apply = ("apply", "--server-side", "--force-conflicts")
+    kubectl(*apply, f"--filename={programs.build('external-secrets')}/crds.yaml")
     names = {module.replace("-", "_"): name for module, name in images.system().items()}
     for manifest in sorted((HERE / "system").iterdir()):
         kubectl(*apply, f"--filename={write_config(manifest, **names)}")

@@ -22,7 +22,7 @@ PACKAGES = {
     "runc": "runc",
     "/usr/lib/cni/bridge": "containernetworking-plugins",
 }
-IN_PODS = ("coredns", "metrics-server", "pause")
+IN_PODS = ("coredns", "metrics-server", "external-secrets", "pause")
 CRDS = {"external-secrets": "deploy/crds/bundle.yaml"}
 
 

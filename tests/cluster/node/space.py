@@ -24,6 +24,7 @@ from tests.cluster.node.layout import (
 )
 
 PID = STATE / "pid"
+LINK = Path("/sys/class/net", ON_MACHINE)
 GONE_S = 30
 
 
@@ -48,6 +49,11 @@ def make() -> None:
     if STATE.is_relative_to("/var") or STATE.is_relative_to("/run"):
         raise NodeError(f"{STATE} would be hidden by the node's own /var and /run; move the clone")
     if outer() is None:
+        if LINK.exists():
+            raise NodeError(
+                f"{ON_MACHINE} is there already: the node of another checkout has the number of "
+                f"{ROOT}; end that one, or move this checkout"
+            )
         _make_namespaces()
     if not (root() / "run/node/network").exists():
         _make_network()
@@ -72,9 +78,13 @@ def _make_namespaces() -> None:
             stderr=file,
             check=True,
         )
-    wait_until(lambda: PID.exists() and (ready() or outer() is None), "there are namespaces")
+    wait_until(lambda: ready() or (_noted() and outer() is None), "there are namespaces")
     if not ready():
         raise NodeError(f"no namespaces for a node, which take root: {log.read_text().strip()}")
+
+
+def _noted() -> bool:
+    return PID.exists() and PID.read_text().endswith("\n")
 
 
 def ready() -> bool:
@@ -83,11 +93,8 @@ def ready() -> bool:
 
 
 def _make_network() -> None:
-    if Path("/sys/class/net", ON_MACHINE).exists():
-        raise NodeError(
-            f"{ON_MACHINE} is there already: {ROOT} shares its number with a checkout "
-            "whose node is up; end that one, or move this checkout"
-        )
+    # What a killed start left half made.
+    subprocess.run(inside(["ip", "link", "delete", "machine"]), capture_output=True, check=False)
     for command in (
         f"ip link add {ON_MACHINE} type veth peer name machine netns {outer()}",
         f"ip address add {MACHINE_ADDRESS}/30 dev {ON_MACHINE}",
@@ -132,9 +139,10 @@ def end() -> None:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         os.kill(int(children[0]) if children else pid, signal.SIGKILL)
         wait_until(lambda: outer() is None, "the node's processes have ended", GONE_S)
-        link = Path("/sys/class/net", ON_MACHINE)
-        wait_until(lambda: not link.exists(), "the node's network is gone", GONE_S)
+        wait_until(lambda: not LINK.exists(), "the node's network is gone", GONE_S)
     PID.unlink(missing_ok=True)
+    if LINK.exists():
+        return  # another checkout's, and so are its groups
     groups = Path("/sys/fs/cgroup")
     for group in (groups / ON_MACHINE, *groups.glob(f"*/{ON_MACHINE}")):
         for folder, _, _ in os.walk(group, topdown=False):
