@@ -81,3 +81,22 @@ def test_a_death_leaves_no_process(home: Path, number: int) -> None:
         supervisor.until_listening()
         iris(home, "promote", "1", "--reason", "once more")
         assert asked(home, "status")["release"]["version"] == "1"
+
+
+def test_a_supervisor_that_dies_during_the_rollout(home: Path) -> None:
+    """The operation stays open, and says so; served again, it is recovered."""
+    with Supervisor(home, GATEWAY_PORT=str(free_port())) as serving:
+        serving.until_listening()
+        promoter = promoting(home, "1", "waiting for")
+        serving.process.kill()
+        _, stderr = promoter.communicate(timeout=60)
+    assert promoter.returncode == 1
+    assert "did not come back" in stderr
+    assert "iris recover" in stderr
+    assert asked(home, "status")["next"] == "iris recover"
+    with Supervisor(home, GATEWAY_PORT=str(free_port())) as supervisor:
+        supervisor.until_listening()
+        iris(home, "recover")
+        status = asked(home, "status")
+        assert status["troubles"] == []
+        assert status["registered"]["alias"] == int(status["release"]["version"])

@@ -32,6 +32,15 @@ def test_a_promotion_that_is_killed(arena: Arena, point: str) -> None:
     arena.agrees(before, version)
 
 
+def test_the_next_promotion_is_told_what_to_do(arena: Arena) -> None:
+    """What is half-done is nobody's to pass by."""
+    before, version = arena.serving(), arena.other()
+    died(arena.promoter(version, IRIS_CRASH_AT="during roll out"))
+    assert "iris recover" in iris(arena.home, "promote", "4", code=1).stderr
+    iris(arena.home, "recover")
+    arena.agrees(before, version)
+
+
 @pytest.mark.parametrize("point", UNDOING + ENDING)
 def test_a_failed_promotion_that_is_killed_while_it_is_undone(arena: Arena, point: str) -> None:
     """What served before serves in the end."""

@@ -1,5 +1,6 @@
-"""A training run that is killed, and what is left of it."""
+"""What goes wrong in a training run, and what is left of it."""
 
+import resource
 import signal
 import time
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from subprocess import Popen
 import pytest
 
 from tests.integration.registry.commands import iris
-from tests.integration.training.program import Home, start
+from tests.integration.training.program import Home, run, start
 from training.tracking import RELEASE_FILE
 
 # MLflow 3.17 meets SQLAlchemy 2.1 and pandas 3: theirs to mend, and harmless.
@@ -19,6 +20,34 @@ pytestmark = [
 ]
 
 QUICK = ("train", "--only", "discriminant")
+
+
+def assert_one_line(text: str) -> str:
+    """Return what is said besides the hint, which is to be a single line."""
+    first, *rest = text.strip().splitlines()
+    assert all(line.startswith("  → ") for line in rest), text
+    return first
+
+
+def test_full_home(tmp_path: Path) -> None:
+    """A full disk is told in one line."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    home = Home(tmp_path / "home")
+    process = start(home, *QUICK, before=limit)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert_one_line(err)
+
+
+def test_server_that_is_away(tmp_path: Path) -> None:
+    """A tracking server that does not answer is told in one line."""
+    away = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+    done = run(Home(tmp_path), *QUICK, variables=away)
+    assert done.returncode == 1
+    assert "MLflow could not open http://127.0.0.1:9" in assert_one_line(done.stderr)
 
 
 def _making_the_database(home: Home, _: Popen[str]) -> bool:

@@ -1,7 +1,6 @@
 """The life of a model on one machine: real MLflow, real processes, real requests."""
 
 import shutil
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,6 @@ from tests.integration.registry.commands import (
     Stream,
     asked,
     iris,
-    iris_process,
-    promoting,
 )
 from tests.integration.serving.processes import Supervisor, free_port, publish, until
 
@@ -92,26 +89,6 @@ def test_a_release_that_cannot_serve_changes_nothing(serving: Supervisor) -> Non
     assert "compensated" in iris(home, "history").stdout
 
 
-def test_a_killed_promotion_is_recovered(serving: Supervisor) -> None:
-    """After SIGKILL the next command says what to do, and `iris recover` does it.
-
-    Every other point at which it can die is in `tests/faults`.
-    """
-    home = serving.home
-    with Stream(serving.gateway) as stream:
-        until(lambda: all(stream.versions), "every client has an answer")
-        killed = iris_process(home, "promote", "2", *AGAIN, IRIS_CRASH_AT="during roll out")
-        assert killed.code == -signal.SIGKILL
-        refused = iris(home, "promote", "3", code=1)
-        assert "iris recover" in refused.stderr
-        iris(home, "recover")
-    assert stream.failures == []
-    status = asked(home, "status")
-    assert status["release"]["version"] == "1"
-    assert status["registered"]["alias"] == 1
-    assert status["troubles"] == []
-
-
 def test_what_was_put_in_by_hand_is_recorded_as_asked(serving: Supervisor) -> None:
     """With the digest that the instance reports; the alias names no version that does not serve."""
     home = serving.home
@@ -125,24 +102,6 @@ def test_what_was_put_in_by_hand_is_recorded_as_asked(serving: Supervisor) -> No
     assert status["registered"]["alias"] is None
     iris(home, "rollback")
     assert asked(home, "status", "--exit-code")["registered"]["alias"] == 1
-
-
-def test_a_supervisor_that_dies_during_the_rollout(serving: Supervisor) -> None:
-    """The operation stays open, and says so; served again, it is recovered."""
-    home = serving.home
-    promoter = promoting(home, "2", "waiting for", *AGAIN)
-    serving.process.kill()
-    _, stderr = promoter.communicate(timeout=60)
-    assert promoter.returncode == 1
-    assert "did not come back" in stderr
-    assert "iris recover" in stderr
-    assert asked(home, "status")["next"] == "iris recover"
-    with Supervisor(home, GATEWAY_PORT=str(free_port())) as supervisor:
-        supervisor.until_listening()
-        iris(home, "recover")
-        status = asked(home, "status")
-        assert status["troubles"] == []
-        assert status["registered"]["alias"] == int(status["release"]["version"])
 
 
 def test_with_nothing_serving_the_release_is_proven_once(home: Path) -> None:

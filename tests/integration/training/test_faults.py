@@ -1,17 +1,8 @@
-"""What goes wrong around a training run. What is killed in one is in `tests/faults`."""
+"""What stops a training run before it begins. What goes wrong in one is in `tests/faults`."""
 
-import resource
 from pathlib import Path
 
-import pytest
-
-from tests.integration.training.program import Home, run, start
-
-# MLflow 3.17 meets SQLAlchemy 2.1 and pandas 3: theirs to mend, and harmless.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
-    pytest.mark.filterwarnings("ignore:Operation with range is deprecated"),
-]
+from tests.integration.training.program import Home, run
 
 QUICK = ("train", "--only", "discriminant")
 
@@ -41,24 +32,3 @@ def test_home_that_can_not_be_written(tmp_path: Path) -> None:
     done = run(Home(tmp_path / "file" / "home"), *QUICK)
     assert done.returncode == 1
     assert f"IRIS_HOME={tmp_path / 'file'}" in _one_line(done.stderr)
-
-
-def test_full_home(tmp_path: Path) -> None:
-    """A full disk is told in one line."""
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-
-    home = Home(tmp_path / "home")
-    process = start(home, *QUICK, before=limit)
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 1
-    _one_line(err)
-
-
-def test_server_that_is_away(tmp_path: Path) -> None:
-    """A tracking server that does not answer is told in one line."""
-    away = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
-    done = run(Home(tmp_path), *QUICK, variables=away)
-    assert done.returncode == 1
-    assert "MLflow could not open http://127.0.0.1:9" in _one_line(done.stderr)
