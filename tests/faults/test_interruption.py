@@ -87,7 +87,8 @@ def test_a_supervisor_that_dies_during_the_rollout(home: Path) -> None:
     """The operation stays open, and says so; served again, it is recovered."""
     with Supervisor(home, GATEWAY_PORT=str(free_port())) as serving:
         serving.until_listening()
-        promoter = promoting(home, "1", "waiting for")
+        iris(home, "promote", "1")
+        promoter = promoting(home, "2", "waiting for")
         serving.process.kill()
         _, stderr = promoter.communicate(timeout=60)
     assert promoter.returncode == 1
