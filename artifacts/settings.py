@@ -26,6 +26,7 @@ IRIS_VARIABLES = frozenset(
         "IRIS_ENV",
         "IRIS_GATES_FILE",
         "IRIS_GATEWAY_KEY",
+        "IRIS_GATEWAY_URL",
         "IRIS_HOME",
         "IRIS_ROLLOUT_TIMEOUT_S",
         "IRIS_STOP_AT",

@@ -211,7 +211,7 @@ class RunningOperation:
 
     @contextlib.contextmanager
     def _gateways(self) -> Iterator[Gateways | None]:
-        urls = self._patiently(self._work.target.read).gateways
+        urls = self._work.settings.gateways or self._patiently(self._work.target.read).gateways
         if not urls:
             yield None
             return

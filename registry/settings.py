@@ -24,12 +24,19 @@ class RegistrySettings(MlflowSettings, frozen=True, kw_only=True):
     """How long a release may take until every instance serves it, in seconds."""
     iris_gateway_key: str = ""
     """The key that the watch window's requests carry, where the gateway asks for one."""
+    iris_gateway_url: str = ""
+    """Where the watch window asks, with commas. Empty: every gateway that what serves knows of."""
     iris_gates_file: str = ""
     """A TOML file of thresholds that differ from `registry/gates/thresholds.toml`."""
     iris_crash_at: str = ""
     """For tests: the crash point at which the process kills itself."""
     iris_stop_at: str = ""
     """For tests: the crash point at which the process stops itself until SIGCONT."""
+
+    @property
+    def gateways(self) -> list[str]:
+        """The addresses of `IRIS_GATEWAY_URL`."""
+        return [url.strip().rstrip("/") for url in self.iris_gateway_url.split(",") if url.strip()]
 
     @property
     def alias(self) -> str:

@@ -1,10 +1,13 @@
-"""A node for the tests: the one that is up, or one that is brought up and ended for them."""
+"""A node for the tests, and the system on it: what is there already, or made and ended for them."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from tests.cluster.node import lifecycle, space
+from tests.cluster.system import NAMESPACE, System
+
+WATCH = "3s"
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +18,32 @@ def cluster() -> Iterator[None]:
     yield
     if not there:
         lifecycle.down()
+
+
+@pytest.fixture(scope="session")
+def whole_system(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """The system, deployed, with a first version that was trained and promoted in the cluster."""
+    system = System(tmp_path_factory.mktemp("engineer"))
+    there = system.run(system.program, "get", "namespace", NAMESPACE, code=None).code == 0
+    if not there:
+        system.load_images()
+    system.deploy()
+    if not system.config():
+        system.train("train-1")
+        system.make("promote-dev", VERSION="1", REASON="the first")
+        system.train("train-2", "--only", "discriminant")
+    yield system
+    if not there:
+        system.remove()
+
+
+@pytest.fixture
+def system(whole_system: System) -> System:
+    """The system, with nothing half-done, which serves what its ledger says."""
+    system = whole_system
+    system.kubectl("rollout", "status", "deployment/inference-service", "--timeout=180s")
+    found = system.status()
+    if found["troubles"]:
+        system.iris("recover", "--takeover", "a test left it")
+        system.iris("reconcile", "--to", "ledger")
+    return system

@@ -1,0 +1,244 @@
+"""The system in a cluster, by the commands that operators and engineers type."""
+
+import base64
+import contextlib
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from tests.cluster.node import images, layout, programs, space
+
+ROOT = Path(__file__).parents[2]
+OVERLAY = ROOT / "tests" / "cluster" / "dev"
+NAMESPACE = "iris-ml"
+STANDALONE = "iris-ml-standalone"
+APPS = ("api-gateway", "exporter", "inference-service", "mlflow")
+ENDED_S = 600
+_AS_JSON = ("--dry-run=client", "--output=json")
+FLOWER = [5.1, 3.5, 1.4, 0.2]
+
+
+class Done(NamedTuple):
+    """What a command left."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Answer(NamedTuple):
+    """What a client got."""
+
+    status: int
+    body: Any
+
+
+class System:
+    """The system in the cluster of a kubeconfig."""
+
+    def __init__(self, home: Path) -> None:
+        """Take a folder for what an engineer's machine keeps."""
+        self._home = home
+        # One of its own, in which the system's namespace is the one that is meant.
+        self.kubeconfig = f"{home}/kubeconfig"
+        shutil.copy(os.environ.get("KUBECONFIG", layout.KUBECONFIG), self.kubeconfig)
+        on_node = layout.STATE / "kubernetes" / "kubectl"
+        found = str(on_node) if on_node.exists() else shutil.which("kubectl")
+        self.program = found or str(programs.build("kubernetes") / "kubectl")
+        self.kubectl("config", "set-context", "--current", f"--namespace={NAMESPACE}")
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment of whoever types a command: he has kubectl, and may all."""
+        path = f"{Path(self.program).parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+        kept = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL")}
+        return kept | {"KUBECONFIG": self.kubeconfig, "PATH": path, "KUBECTL": self.program}
+
+    def run(
+        self,
+        *words: str,
+        code: int | None = 0,
+        stdin: str | None = None,
+        environ: Mapping[str, str] = MappingProxyType({}),
+    ) -> Done:
+        """Run a command in the checkout's folder, to its end; its code must be as expected."""
+        ended = subprocess.run(
+            words,
+            cwd=ROOT,
+            env={**self.environ, **environ},
+            input=stdin or "",
+            capture_output=True,
+            text=True,
+            timeout=ENDED_S,
+            check=False,
+        )
+        done = Done(ended.returncode, ended.stdout, ended.stderr)
+        assert code is None or done.code == code, (
+            f"{shlex.join(words)} → {done.code}\n{done.out}\n{done.err}"
+        )
+        return done
+
+    def kubectl(self, *words: str, stdin: str | None = None) -> str:
+        """Run kubectl, in the system's namespace where no other is named, and return its output."""
+        return self.run(self.program, *words, stdin=stdin).out
+
+    def get(self, *words: str) -> Any:
+        """Return objects as the API server has them."""
+        return json.loads(self.kubectl("get", *words, "--output=json"))
+
+    def make(self, target: str, code: int = 0, **variables: str) -> str:
+        """Run one of the project's targets."""
+        given = [f"{name}={value}" for name, value in variables.items()]
+        done = self.run("make", "--no-print-directory", target, *given, code=code)
+        return done.out + done.err
+
+    @contextlib.contextmanager
+    def forwarded(self, service: str, port: int, namespace: str = NAMESPACE) -> Iterator[int]:
+        """Yield a port of 127.0.0.1 that leads to one pod of a Service."""
+        command = [self.program, "--namespace", namespace, "port-forward"]
+        with subprocess.Popen(
+            [*command, f"service/{service}", f":{port}"],
+            env=self.environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as forward:
+            assert forward.stdout is not None
+            line = forward.stdout.readline()
+            found = re.search(r"127\.0\.0\.1:(\d+)", line)
+            assert found, line + forward.stdout.read()
+            try:
+                yield int(found[1])
+            finally:
+                forward.kill()
+
+    @contextlib.contextmanager
+    def outside(self) -> Iterator[dict[str, str]]:
+        """Yield the environment of an engineer outside of the cluster, with his forwarded ports."""
+        secret = self.secret("iris-ml-store", "AZURE_STORAGE_CONNECTION_STRING")
+        with (
+            self.forwarded("azurite", 10000, STANDALONE) as azurite,
+            self.forwarded("mlflow", 5000) as mlflow,
+            self.forwarded("api-gateway", 8080) as gateway,
+        ):
+            there = f"BlobEndpoint=http://127.0.0.1:{azurite}/iris"
+            yield self.get("configmap", "iris-ml-environment")["data"] | {
+                "AZURE_STORAGE_CONNECTION_STRING": re.sub("BlobEndpoint=[^;]*", there, secret),
+                "IRIS_GATEWAY_KEY": self.secret("iris-ml-secrets", "gateway-key"),
+                "IRIS_GATEWAY_URL": f"http://127.0.0.1:{gateway}",
+                "IRIS_HOME": str(self._home / "iris"),
+                "IRIS_TARGET": "kubernetes",
+                "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{mlflow}",
+            }
+
+    def secret(self, name: str, key: str) -> str:
+        """Return what a Secret holds."""
+        return base64.b64decode(self.get("secret", name)["data"][key]).decode()
+
+    def iris(self, *words: str, code: int = 0, **environ: str) -> str:
+        """Run a command of an engineer outside of the cluster."""
+        with self.outside() as signed_in:
+            done = self.run("iris", *words, code=code, environ=signed_in | environ)
+        return done.out + done.err
+
+    def status(self) -> dict[str, Any]:
+        """Return what `iris status` says."""
+        found: dict[str, Any] = json.loads(self.iris("status", "--json"))
+        return found
+
+    def pods(self, app: str = "inference-service") -> list[dict[str, Any]]:
+        """Return the pods of a program that are not on their way out."""
+        found = self.get("pods", f"--selector=app={app}")["items"]
+        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+    def served(self) -> dict[str, str]:
+        """Return the digest that each pod of inference says it serves, by the pod's name.
+
+        A pod that does not answer serves nothing: its digest is empty.
+        """
+        found = {}
+        for pod in self.pods():
+            name = pod["metadata"]["name"]
+            path = f"/api/v1/namespaces/{NAMESPACE}/pods/{name}:5001/proxy/v1/model"
+            done = self.run(self.program, "get", f"--raw={path}", code=None)
+            found[name] = json.loads(done.out)["sha256"] if done.code == 0 else ""
+        return found
+
+    def serves(self, sha256: str) -> bool:
+        """Tell whether the rollout has ended, and every pod serves a digest by its own word."""
+        status = self.get("deployment", "inference-service")
+        replicas = status["spec"]["replicas"]
+        done = status["status"].get("observedGeneration") == status["metadata"]["generation"]
+        counts = {status["status"].get(n) for n in ("replicas", "updatedReplicas", "readyReplicas")}
+        served = self.served()
+        return (
+            done
+            and counts == {replicas}
+            and len(served) == replicas
+            and (set(served.values()) == {sha256})
+        )
+
+    def wait_until_serves(self, sha256: str, seconds: float = 180) -> None:
+        """Wait until every pod serves a digest."""
+        space.wait_until(lambda: self.serves(sha256), f"every pod serves {sha256[:12]}", seconds)
+
+    def predict(self, port: int, row: list[float] = FLOWER) -> Answer:
+        """Ask for a prediction, as a client with a key."""
+        key = self.secret("iris-ml-secrets", "gateway-key")
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/v1/predict",
+            json.dumps({"instances": [row]}).encode(),
+            {"authorization": f"Bearer {key}", "content-type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return Answer(answer.status, json.load(answer))
+        except urllib.error.HTTPError as error:
+            return Answer(error.code, json.load(error))
+
+    def config(self) -> dict[str, str]:
+        """Return `model-config`; empty where there is none."""
+        found = self.run(self.program, "get", "cm", "model-config", "-o", "json", code=None)
+        data: dict[str, str] = json.loads(found.out)["data"] if found.code == 0 else {}
+        return data
+
+    def train(self, name: str, *words: str) -> None:
+        """Train in the cluster, with other options than the schedule's."""
+        job = json.loads(self.kubectl("create", "job", name, "--from=cronjob/retrain", *_AS_JSON))
+        job["spec"]["template"]["spec"]["containers"][0]["args"] = ["train", *words]
+        self.kubectl("create", "--filename=-", stdin=json.dumps(job))
+        self.kubectl("wait", "--for=condition=Complete", f"job/{name}", "--timeout=300s")
+
+    def load_images(self) -> None:
+        """Bring in the images that the manifests name, from this machine's engine."""
+        done = self.kubectl("kustomize", str(OVERLAY))
+        for image in sorted(set(re.findall(r"image: (\S+)", done))):
+            images.load(image)
+
+    def deploy(self) -> None:
+        """Bring the system in, as an operator does; what is there stays."""
+        folder = layout.STATE / "var" / "lib" / "iris-volumes"
+        for part, user in (("azurite", 1000), ("postgres", 999)):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+            os.chown(folder / part, user, user)
+        volumes = (OVERLAY / "volumes.yaml").read_text()
+        on_node = "/var/lib/iris-volumes"
+        self.kubectl("apply", "--filename=-", stdin=volumes.replace("FOLDER", on_node))
+        self.run("k8s/components/standalone/secrets")
+        self.kubectl("apply", "--server-side", "--kustomize", str(OVERLAY))
+        self.kubectl("wait", "--for=condition=Available", "deployment/mlflow", "--timeout=300s")
+
+    def remove(self) -> None:
+        """Leave nothing of it in the cluster."""
+        self.kubectl("delete", "namespace", NAMESPACE, STANDALONE, "--timeout=180s")
+        self.kubectl("delete", "persistentvolume", "iris-azurite", "iris-postgres")
