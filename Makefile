@@ -14,6 +14,8 @@ BASE   ?= python:3.11-slim
 DOCKER ?= docker
 DOCKER_OPTIONS ?=
 KUBECTL ?= kubectl
+OVERLAY ?=
+YES    ?=
 
 VENV      := .venv
 INSTALLED := $(VENV)/installed
@@ -28,11 +30,12 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up down cluster-up cluster-down test test-clients test-compose test-faults \
-  test-load load load-ui bench dashboard rules images promote-dev promote-prod mlflow lint format \
+  test-load load load-ui bench dashboard rules images deploy-dev deploy-prod \
+  undo-deploy-dev undo-deploy-prod promote-dev promote-prod mlflow lint format \
   lock clean
 
 help: ## List what there is
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-16s %s\n", $$1, $$2}'
 
 setup: $(INSTALLED) ## Make the virtual environment in .venv; PYTHON=python3.12 names another Python
 
@@ -97,12 +100,22 @@ dashboard: $(INSTALLED) ## Write Grafana's dashboard, observability/dashboard.js
 rules: ## Write the PrometheusRule of k8s/, from observability/rules.yml
 	@k8s/components/monitoring/rules > k8s/components/monitoring/prometheusrule.yaml
 
+deploy-dev: ## As deploy-prod, in dev; OVERLAY=k8s/overlays/dev-standalone is one without Azure
+deploy-prod: ## Bring the manifests into the cluster of prod; what serves stays
+undo-deploy-dev: ## As undo-deploy-prod, in dev
+undo-deploy-prod: ## Bring back the manifests and images of the deploy before; what serves stays
+deploy-dev deploy-prod:
+	@KUBECTL="$(KUBECTL)" k8s/deploy $(@:deploy-%=%) $(OVERLAY)
+undo-deploy-dev undo-deploy-prod:
+	@KUBECTL="$(KUBECTL)" k8s/deploy $(@:undo-deploy-%=%) --undo
+
 promote-dev: ## As promote-prod, in dev
-promote-prod: ## Let a version serve, by a Job in the cluster of prod: VERSION=7 REASON="…"
+promote-prod: ## Let a version serve, by a Job in the cluster of prod: VERSION=7 REASON="…" YES=--yes
 # As it was typed, though a dollar be in it.
 promote-dev promote-prod: override export REASON := $(value REASON)
 promote-dev promote-prod:
-	@VERSION="$(VERSION)" KUBECTL="$(KUBECTL)" k8s/promote $(@:promote-%=%)
+	@KUBECTL="$(KUBECTL)" k8s/iris $(@:promote-%=%) promote \
+	  $(or $(VERSION),$(error which version is to serve? VERSION=7)) --reason "$$REASON" $(YES)
 
 mlflow: ## Reach the cluster's MLflow, on port 5050, until Ctrl-C
 	$(KUBECTL) --namespace iris-ml port-forward service/mlflow 5050:5000

@@ -37,6 +37,7 @@ COMMANDS = {
     "reconcile": Entry("registry.commands:reconcile", "Let what disagrees agree again."),
     "history": Entry("registry.commands:history", "List every promotion and rollback."),
     "why": Entry("registry.commands:why", "Say why what serves was let."),
+    "preflight": Entry("registry.commands:preflight", "May a deploy go ahead?"),
     "verify-ledger": Entry("registry.commands:verify_ledger", "Check every record."),
     "exporter": Entry("registry.commands:exporter", "Tell Prometheus what the ledger says."),
     "serve": Entry("serving.commands:serve", "Run gateway and inference on this machine."),

@@ -73,6 +73,9 @@ _contract_change = click.option(
 )
 
 
+_yes = click.option("--yes", is_flag=True, help="Change prod without being asked.")
+
+
 @click.command(epilog="Example: iris gates 2")
 @click.argument("version", type=int)
 @_contract_change
@@ -126,6 +129,7 @@ def gates(version: int, contract_change: str, as_json: bool) -> None:
     help="How long it is watched under requests before the alias names it; 0s: not at all.",
 )
 @click.option("--dry-run", is_flag=True, help="Ask the gates, print the plan, change nothing.")
+@_yes
 @_json
 def promote(  # noqa: PLR0913, PLR0917  an option each
     version: int,
@@ -135,6 +139,7 @@ def promote(  # noqa: PLR0913, PLR0917  an option each
     contract_change: str,
     watch: float | None,
     dry_run: bool,
+    yes: bool,
     as_json: bool,
 ) -> None:
     """Let a registered version serve: gates, rollout, proof, watch, alias, all of it or nothing.
@@ -155,6 +160,8 @@ def promote(  # noqa: PLR0913, PLR0917  an option each
 
     settings = environment.load(RegistrySettings)
     _announce(settings, as_json)
+    if not dry_run:
+        _ask(settings, yes=yes)
     with _workspace(settings, as_json, known) as work:
         request = Request(
             version,
@@ -182,14 +189,16 @@ def promote(  # noqa: PLR0913, PLR0917  an option each
     "--to", "version", default=None, help="A release by its version; else the one before."
 )
 @click.option("--reason", type=Reason(), default="", help="Why, for the ledger.")
+@_yes
 @_json
-def rollback(version: str | None, reason: str, as_json: bool) -> None:
+def rollback(version: str | None, reason: str, yes: bool, as_json: bool) -> None:
     """Let a release that served before serve again. It always starts, whatever is under way."""
     from registry.rollback import choose
     from registry.rollback import rollback as run
 
     settings = environment.load(RegistrySettings)
     _announce(settings, as_json)
+    _ask(settings, yes=yes)
     with _workspace(settings, as_json) as work:
         release = choose(work, version)
         work.told(f"rolling back to {release or 'nothing served'}")
@@ -208,13 +217,15 @@ def rollback(version: str | None, reason: str, as_json: bool) -> None:
     metavar="REASON",
     help="Take an operation over although its process may still be at work.",
 )
+@_yes
 @_json
-def recover(takeover: str, as_json: bool) -> None:
+def recover(takeover: str, yes: bool, as_json: bool) -> None:
     """Bring what was left half-done to its end: finish it, or go back to what served before."""
     from registry.recovery import recover as run
 
     settings = environment.load(RegistrySettings)
     _announce(settings, as_json)
+    _ask(settings, yes=yes)
     with _workspace(settings, as_json) as work:
         done = run(work, takeover)
     if as_json:
@@ -247,8 +258,9 @@ def status(exit_code: bool, as_json: bool) -> None:
     help="Record what serves, or bring back what the ledger says; not given: only show.",
 )
 @click.option("--reason", type=Reason(), default="", help="Why, for the ledger.")
+@_yes
 @_json
-def reconcile(to: str | None, reason: str, as_json: bool) -> None:
+def reconcile(to: str | None, reason: str, yes: bool, as_json: bool) -> None:
     """Show how ledger, MLflow and what serves disagree; told so, make them agree again.
 
     A program that only asks whether they do takes iris status --exit-code.
@@ -264,12 +276,32 @@ def reconcile(to: str | None, reason: str, as_json: bool) -> None:
         return
     run = reconcile_to_serving if to == "serving" else reconcile_to_ledger
     _announce(settings, as_json)
+    _ask(settings, yes=yes)
     with _workspace(settings, as_json) as work:
         done = run(work, reason or f"reconciled to the {to}")
     if as_json:
         _print_json({"done": done})
     else:
         click.echo("\n".join(done) if done else "all agreed already; nothing was changed")
+
+
+@click.command(epilog="Example: iris preflight")
+@_json
+def preflight(as_json: bool) -> None:
+    """Say whether a deploy may go ahead: it would stop a promotion, or change what serves by hand.
+
+    Exits with 1 where it may not, and names the command that settles it.
+    """
+    from registry.preflight import preflight as run
+
+    settings = environment.load(RegistrySettings)
+    _announce(settings, as_json)
+    with _workspace(settings, as_json) as work:
+        release = run(work)
+    if as_json:
+        _print_json({"release": release})
+    else:
+        click.echo(f"a deploy may go ahead; {release or 'nothing'} goes on serving")
 
 
 @click.command(epilog="Example: iris history 7")
@@ -358,6 +390,19 @@ def _announce(settings: RegistrySettings, as_json: bool) -> None:
         click.echo(
             f"environment {settings.iris_env} · target {target} · store {settings.store_uri}"
         )
+
+
+def _ask(settings: RegistrySettings, *, yes: bool) -> None:
+    """Change prod only for who says that he means it.
+
+    Raises:
+        UsageError: there is nobody to ask.
+    """
+    if settings.iris_env != "prod" or yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError("this changes prod, and nobody can be asked", hint="add --yes")
+    click.confirm("go on?", abort=True, err=True)
 
 
 @contextlib.contextmanager

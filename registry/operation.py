@@ -9,6 +9,7 @@ older than what the other has written since.
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TypeVar
 
 from artifacts.digests import sha256_hex
@@ -35,7 +36,7 @@ from registry.errors import (
 )
 from registry.plan import Planned, alias_step, roll_out_step
 from registry.records import AliasState, Body, Effect, Intent, Kind, Outcome, Result, Step, Takeover
-from registry.rollout import Fence, TargetState, awaited
+from registry.rollout import Fence, TargetState, awaited, is_served
 from registry.watch import Gateways, Window, look_before
 from registry.watch_rules import Former
 from registry.workspace import Workspace, registry_number
@@ -207,7 +208,7 @@ class RunningOperation:
         assert described is not None
         former = self.chain.operation(self.number).former or Former(None, None)
         window = Window(gateways, *described, former, self._work.limits, self.intent.watch_s)
-        return window.watch(self._check_serving, self._work.progress)
+        return window.watch(partial(self._check_serving, gateways), self._work.progress)
 
     @contextlib.contextmanager
     def _gateways(self) -> Iterator[Gateways | None]:
@@ -226,8 +227,11 @@ class RunningOperation:
         model = load_model(data, release.sha256)
         return model.card, model.sha256
 
-    def _check_serving(self) -> None:
-        """See that there is still something to watch.
+    def _check_serving(self, gateways: Gateways) -> None:
+        """See that there is still something to watch, and by which gateways it is reached.
+
+        That an instance is missing is no fault of the release while others serve it: an autoscaler
+        may have added one that is not ready yet.
 
         Raises:
             LedgerMoved, TakenOverByHand, TargetError: there is not.
@@ -237,9 +241,11 @@ class RunningOperation:
         state = self._patiently(self._work.target.read)
         self._check_no_hand(state)
         missing = awaited(state, self.intent.to)
-        if missing is not None:
+        if missing is not None and not is_served(state, self.intent.to):
             why = f": {state.rollout.reason}" if state.rollout.reason else ""
             raise WatchFailed(f"{self.intent.to} serves no more, it needs {missing}{why}")
+        if state.gateways and not self._work.settings.gateways:
+            gateways.keep_to(state.gateways)
 
     def compensate(self) -> None:
         """Bring back what served before.

@@ -5,6 +5,7 @@
 The protocol is that of `docs/decisions/0002-ledger.md`; `registry.operation` has each effect.
 """
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -21,6 +22,7 @@ from registry.errors import (
     RolloutFailed,
     TakenOverByHand,
     TargetError,
+    TargetUnavailable,
     VersionUnfit,
     WatchFailed,
 )
@@ -31,6 +33,7 @@ from registry.operation import RunningOperation
 from registry.plan import Planned, promotion_plan
 from registry.records import AliasState, Effect, Intent, Kind, Result
 from registry.rollout import TargetState
+from registry.watch import Gateways
 from registry.workspace import Workspace
 
 
@@ -85,6 +88,7 @@ def promote(
         TakenOverByHand: what serves was changed by hand, and is left so.
         NotCompensated: what served before could not be brought back; the operation stays open.
         RegistryUnavailable: MLflow does not answer; after the rollout, `iris recover` goes on.
+        TargetUnavailable: what serves, or every gateway, does not answer from here.
     """
     chain = work.ledger.read()
     refuse_open(chain)
@@ -97,6 +101,7 @@ def promote(
         return Promotion(release, None, None)
     _refuse_by_hand(chain, state)
     _refuse_rejected(chain, release, request)
+    refuse_out_of_reach(work, state, request.watch_s)
 
     work.step("gates", f"asking the gates about version {request.version}")
     file = work.versions.release_file(candidate)
@@ -203,6 +208,24 @@ def refuse_open(chain: Chain) -> None:
     if chain.open is not None:
         dead = is_dead(chain.open.writer)
         raise OperationOpen(chain.open.describe(dead=dead), hint=chain.ways_on(dead=dead))
+
+
+def refuse_out_of_reach(work: Workspace, state: TargetState, watch_s: float) -> None:
+    """Refuse to begin what could not be watched to its end, since no gateway is reached from here.
+
+    Raises:
+        TargetUnavailable: none of them answers.
+    """
+    urls = work.settings.gateways or state.gateways
+    if not watch_s or not urls:
+        return
+    with contextlib.closing(Gateways(urls, "")) as gateways:
+        if not gateways.reached():
+            raise TargetUnavailable(
+                f"the watch window asks {', '.join(urls)}, and none answers from here",
+                hint="run it where they do, as make promote-dev does in the cluster; or forward a "
+                "port to one, and name it in IRIS_GATEWAY_URL",
+            )
 
 
 def _intent(chain: Chain, report: Report, evidence: str, request: Request) -> Intent:

@@ -16,7 +16,7 @@ from registry.errors import OperationOpen, RolloutFailed, TakenOverByHand, Versi
 from registry.identity import is_dead
 from registry.operation import RunningOperation
 from registry.plan import Planned, promotion_plan
-from registry.promotion import carry_out, undo
+from registry.promotion import carry_out, refuse_out_of_reach, undo
 from registry.records import AliasSettled, AliasState, Effect, Kind, Result, Step
 from registry.rollback import go_back
 from registry.rollout import TargetState, awaited
@@ -70,8 +70,9 @@ def recover(work: Workspace, takeover: str = "") -> list[str]:
     done, told = [], []
     if chain.open is not None:
         why = _may_take_over(work, chain.open, takeover)
-        work.check_target(chain, work.target.read())
-        before = chain.open
+        before, state = chain.open, work.target.read()
+        work.check_target(chain, state)
+        refuse_out_of_reach(work, state, before.intent.watch_s)
         chain = _end(work, chain, before, why)
         outcome = chain.operation(before.number).outcome
         assert outcome is not None

@@ -5,6 +5,7 @@ with known answers (the golden rows of its file), which are sent here. `registry
 what is out of bounds.
 """
 
+import contextlib
 import re
 import time
 from bisect import bisect_left
@@ -89,8 +90,8 @@ class Gateways:
         """
         # Addresses of ours; a proxy in the environment has no business with them.
         self._http = httpx.Client(timeout=_TIMEOUT_S, trust_env=False, transport=transport)
-        self._urls = urls
-        self._turn = cycle(urls)
+        self._urls: Sequence[str] = ()
+        self.keep_to(urls)
         self._headers = {SYNTHETIC_HEADER: "1"}
         if key:
             self._headers["authorization"] = f"Bearer {key}"
@@ -99,12 +100,26 @@ class Gateways:
         """Close the connections."""
         self._http.close()
 
-    def counters(self) -> list[str] | None:
-        """Return the page of counters of each gateway; None where one is silent."""
-        try:
-            return [self._http.get(f"{url}/metrics").raise_for_status().text for url in self._urls]
-        except httpx.HTTPError:
-            return None
+    def keep_to(self, urls: Sequence[str]) -> None:
+        """Ask these from now on: an autoscaler, or a deploy, may replace gateways at any time."""
+        if list(urls) != list(self._urls):
+            self._urls, self._turn = urls, cycle(urls)
+
+    def reached(self) -> bool:
+        """Tell whether one of them answers at all."""
+        for url in self._urls:
+            with contextlib.suppress(httpx.HTTPError):
+                self._http.get(f"{url}/health/live")
+                return True
+        return False
+
+    def counters(self) -> dict[str, str]:
+        """Return the page of counters of each gateway that answers, by its address."""
+        pages = {}
+        for url in self._urls:
+            with contextlib.suppress(httpx.HTTPError):
+                pages[url] = self._http.get(f"{url}/metrics").raise_for_status().text
+        return pages
 
     def ask(self, card: ModelCard, sha256: str, seen: Synthetic) -> None:
         """Send one request with known answers, and count how it went.
@@ -186,7 +201,7 @@ def look_before(gateways: Gateways, leaving: tuple[ModelCard, str] | None) -> Fo
     right, durations = seen.requests - seen.errors, seen.traffic().durations
     pages = gateways.counters()
     return Former(
-        real=None if pages is None else _added(read_counters(page, leaving[1]) for page in pages),
+        real=_added(read_counters(page, leaving[1]) for page in pages.values()) if pages else None,
         synthetic=Traffic(right, 0, durations) if right else None,
     )
 
@@ -195,35 +210,33 @@ class RealRequests:
     """What became of the real requests since a moment, as the gateways count."""
 
     def __init__(self, gateways: Gateways, sha256: str) -> None:
-        """Begin now; where a gateway is silent now, what it counts later can't be told apart."""
+        """Begin now, or for a gateway that is silent or not there yet with its first answer."""
         self._gateways = gateways
         self._sha256 = sha256
-        self._before = self._look()
+        self._before: dict[str, tuple[Traffic, Traffic]] = {}
+        self._last: dict[str, tuple[Traffic, Traffic]] = {}
+        self._look()
 
     def read(self) -> Traffic | None:
-        """Return them; None where they can't be counted.
+        """Return them; None where no gateway has told.
 
-        A request that met no release at all was this one's to answer, and failed.
+        A request that met no release at all was this one's to answer, and failed. Of a gateway
+        that has gone, what it told last counts.
         """
-        now = self._look()
-        if now is None or self._before is None:
+        self._look()
+        if not self._last:
             return None
-        since = [
-            (_since(served, served_before), _since(unserved, unserved_before))
-            for (served, unserved), (served_before, unserved_before) in zip(
-                now, self._before, strict=True
-            )
-        ]
-        served = _added(served for served, _ in since)
-        failed = sum(unserved.requests for _, unserved in since)
+        since = [map(_since, now, self._before[url]) for url, now in self._last.items()]
+        of_release, of_none = zip(*since, strict=True)
+        served, failed = _added(of_release), sum(traffic.requests for traffic in of_none)
         return Traffic(served.requests + failed, served.errors + failed, served.durations)
 
-    def _look(self) -> list[tuple[Traffic, Traffic]] | None:
-        """Return what each gateway counts for the release, and for none."""
-        pages = self._gateways.counters()
-        if pages is None:
-            return None
-        return [(read_counters(p, self._sha256), read_counters(p, NO_RELEASE)) for p in pages]
+    def _look(self) -> None:
+        """Take what each gateway counts for the release, and for none."""
+        for url, page in self._gateways.counters().items():
+            counted = read_counters(page, self._sha256), read_counters(page, NO_RELEASE)
+            self._before.setdefault(url, counted)
+            self._last[url] = counted
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from artifacts.settings import HomeSettings, load
 from artifacts.store import BlobStore, Store, open_store
 from serving import replica_set
 from serving.logs import log_end, start_logging
-from serving.replica_set import Pinned, Pod
+from serving.replica_set import Pinned, Pod, PodUnknown, StaleConfig
 from serving.supervisor.home import Home
 from serving.supervisor.state import read_state
 
@@ -29,6 +29,8 @@ log = logging.getLogger("serving.download_model")  # also where it is run, as `_
 
 # Between attempts. Federated tokens fail for a short while after they were made.
 PAUSES_S = (0.2, 1.0, 3.0, 8.0)
+# What another start may mend; whoever waits for the rollout does not give it up for these.
+_PASSING = (StoreUnavailable, PodUnknown, StaleConfig)
 
 
 class DownloadSettings(HomeSettings, frozen=True, kw_only=True):
@@ -164,7 +166,10 @@ def _read(models: BlobStore, name: str, pause: Callable[[float], None]) -> bytes
 
 
 def main() -> int:
-    """Fetch the file that the environment names; return the exit code."""
+    """Fetch the file that the environment names; return the exit code.
+
+    75, `EX_TEMPFAIL` of sysexits.h, where another start may go better.
+    """
     began = time.monotonic()
     try:
         start_logging("download-model")
@@ -183,7 +188,7 @@ def main() -> int:
             digest = download(store.models, release, path)
     except IrisError as error:
         log_end(log, error)
-        return error.exit_code
+        return os.EX_TEMPFAIL if isinstance(error, _PASSING) else error.exit_code
     fields = {
         "version": release.version,
         "blob": release.blob,

@@ -122,6 +122,12 @@ def awaited(state: TargetState, release: Release | None) -> str | None:
     return "the rollout to end" if state.rollout.state == "progressing" else None
 
 
+def is_served(state: TargetState, release: Release | None) -> bool:
+    """Tell whether a release is served: by one instance at least, and by each that is ready."""
+    ready = [i for i in state.instances if i.ready]
+    return bool(ready) and release is not None and all(_is(i.release, release) for i in ready)
+
+
 def wait_until_serving(
     read: Callable[[], TargetState],
     release: Release | None,

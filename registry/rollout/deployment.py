@@ -4,6 +4,7 @@ Pure functions of what the API server answered. Who owns which field, and why a 
 one release for ever: `docs/kubernetes.md`.
 """
 
+import os
 from typing import NamedTuple
 
 import msgspec
@@ -148,6 +149,8 @@ class Trouble(NamedTuple):
     reason: str
     container: str = ""
     """The container that died, whose log tells why; empty where none did."""
+    passing: bool = False
+    """Whether it may go by itself: the container said that it is worth another start."""
 
 
 def text(release: Release | None) -> str:
@@ -232,7 +235,12 @@ def progress(deployment: Deployment, trouble: str, *, fatal: bool) -> Rollout:
 
 
 def trouble(pod: Pod) -> Trouble | None:
-    """Say what keeps a pod from serving; None where nothing is known to."""
+    """Say what keeps a pod from serving; None where nothing is known to.
+
+    One that is ready serves, whatever it died of before.
+    """
+    if pod.ready:
+        return None
     for condition in pod.status.conditions:
         if condition.type == "PodScheduled" and condition.status == "False":
             return Trouble(f"no node takes it: {condition.message}")
@@ -240,7 +248,8 @@ def trouble(pod: Pod) -> Trouble | None:
         ended = container.state.terminated or container.last_state.terminated
         waiting = container.state.waiting
         if ended and container.restart_count and (waiting or ended.exit_code):
-            return Trouble(f"{container.name} ended with {ended.reason}", container.name)
+            passing = ended.exit_code == os.EX_TEMPFAIL
+            return Trouble(f"{container.name} ended with {ended.reason}", container.name, passing)
         if waiting and waiting.reason not in ("", "PodInitializing", "ContainerCreating"):
             return Trouble(f"{container.name}: {waiting.reason}: {waiting.message}")
     return None

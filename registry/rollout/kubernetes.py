@@ -165,7 +165,8 @@ class KubernetesTarget:
             found = trouble(pod)
             if found is not None:
                 reason = self._from_log(pod, found) if found.container else found.reason
-                return f"pod {pod.metadata.name}: {reason}", bool(found.container)
+                fatal = bool(found.container) and not found.passing
+                return f"pod {pod.metadata.name}: {reason}", fatal
         return "", False
 
     def _from_log(self, pod: Pod, found: Trouble) -> str:

@@ -1,5 +1,6 @@
-"""`make promote-prod`: how `k8s/promote` talks to kubectl, and how it ends."""
+"""`make promote-prod`: how `k8s/iris` talks to kubectl, and how it ends."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -15,8 +16,8 @@ case "$*" in
 *"get cronjob"*) printf prod ;;
 *status.phase*) printf Succeeded ;;
 *exitCode*) printf "$CODE" ;;
-*"set env"*) cat; printf '%s\\n' "$@" >> "$ASKED" ;;
-*"create --filename"*) cat > /dev/null ;;
+*"create job"*) cat "$ASKED.json" ;;
+*"create --filename"*) cat > "$ASKED.made"; printf job.batch/iris-promote-x ;;
 esac
 """
 
@@ -27,6 +28,9 @@ def asked(tmp_path: Path) -> Path:
     (tmp_path / "kubectl").write_text(KUBECTL)
     (tmp_path / "kubectl").chmod(0o755)
     (tmp_path / "asked").touch()
+    template = {"spec": {"containers": [{"args": ["status"]}]}}
+    job = {"metadata": {"name": "iris", "annotations": {}}, "spec": {"template": template}}
+    (tmp_path / "asked.json").write_text(json.dumps(job))
     return tmp_path / "asked"
 
 
@@ -43,12 +47,15 @@ def make(asked: Path, target: str, *variables: str, code: str = "0") -> tuple[in
 def test_a_job_is_made_of_the_template_and_followed(asked: Path) -> None:
     """Version and reason arrive as they were typed; Kubernetes puts no variable into them."""
     reason = 'it\'s 2 $ "cheaper", $(VERSION) says'
-    assert make(asked, "promote-prod", "VERSION=7", f"REASON={reason}")[0] == 0
+    assert make(asked, "promote-prod", "VERSION=7", f"REASON={reason}", "YES=--yes")[0] == 0
+    made = json.loads(asked.with_name("asked.made").read_text())
+    (container,) = made["spec"]["template"]["spec"]["containers"]
+    doubled = reason.replace("$", "$$")
+    assert container["args"] == ["promote", "7", "--reason", doubled, "--yes"]
+    assert made["metadata"]["generateName"] == "iris-promote-"
     said = asked.read_text()
     assert "--from=cronjob/promote" in said
-    assert "\nVERSION=7\n" in said
-    assert f"\nREASON={reason.replace('$', '$$')}\n" in said
-    assert "logs --follow" in said
+    assert "logs --follow job.batch/iris-promote-x" in said
 
 
 @pytest.mark.parametrize("code", ["1", "2"])

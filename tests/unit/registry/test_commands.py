@@ -168,3 +168,25 @@ def test_a_program_is_told_why_a_command_failed(
     last = failed(command, *words)
     assert last["error"]
     assert "report" not in last
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (commands.promote, ["2"]),
+        (commands.rollback, []),
+        (commands.recover, []),
+        (commands.reconcile, ["--to", "ledger"]),
+    ],
+    ids=["promote", "rollback", "recover", "reconcile"],
+)
+def test_prod_is_changed_by_who_says_so(
+    tmp_path: Path, command: click.Command, words: list[str]
+) -> None:
+    """Where nobody can be asked, nothing is begun; the environment was named before."""
+    home = {"IRIS_HOME": str(tmp_path), "IRIS_ENV": "prod"}
+    done = CliRunner().invoke(command, words, env=home)
+    assert isinstance(done.exception, UsageError)
+    assert done.exception.hint == "add --yes"
+    assert done.stdout.startswith("environment prod · ")
+    assert not list(tmp_path.iterdir())

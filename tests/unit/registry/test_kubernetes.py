@@ -1,12 +1,13 @@
 """The rollout back end of a cluster, before an API server in memory."""
 
+import os
 from typing import Any
 
 import pytest
 
 from artifacts.release import Release, registry_release
 from registry.errors import RolloutFailed, TargetMoved, TargetUnavailable
-from registry.rollout import Fence
+from registry.rollout import Fence, Rollout
 from registry.rollout.deployment import PROMOTION, RELEASE, text
 from registry.settings import RegistrySettings
 from registry.targets import target_of
@@ -154,6 +155,33 @@ def test_an_init_container_that_dies_fails_the_rollout_with_its_last_line(
         server.target().wait_until_serving(TWO, print)
     assert "pod c: download-model ended with Error" in failed.value.message
     assert "there is no blob v2" in failed.value.message
+
+
+def test_what_another_start_may_mend_is_waited_for(server: ApiServer) -> None:
+    """A store that is away for a moment is no reason to give a release up."""
+    write(server, TWO, 6)
+    dead = {"terminated": {"reason": "Error", "exitCode": os.EX_TEMPFAIL}}
+    waiting = {"waiting": {"reason": "CrashLoopBackOff"}}
+    init = {"name": "download-model", "restartCount": 1, "state": waiting, "lastState": dead}
+    server.add_pod("c", status={"initContainerStatuses": [init]})
+    server.logs["c"] = '{"event": "download-model ends", "error": "the store is away"}\n'
+    server.settle(updatedReplicas=1, replicas=3)
+    state = server.target().read()
+    assert state.rollout.state == "progressing"
+    assert "the store is away" in state.rollout.reason
+
+
+def test_a_pod_that_died_and_came_back_is_no_trouble(server: ApiServer) -> None:
+    """It serves again, whatever its memory was too small for an hour ago."""
+    dead = {"terminated": {"reason": "OOMKilled", "exitCode": 137}}
+    again = {"name": "inference-service", "restartCount": 1, "state": {"running": {}}}
+    ready = {"type": "Ready", "status": "True"}
+    status = {"conditions": [ready], "containerStatuses": [{**again, "lastState": dead}]}
+    write(server, TWO, 6)
+    server.serve(TWO, "a")
+    server.add_pod("b", TWO, status)
+    server.settle(2)
+    assert server.target().read().rollout == Rollout("idle")
 
 
 def test_a_rollout_that_is_not_begun_is_not_over(server: ApiServer) -> None:

@@ -382,10 +382,29 @@ def test_only_right_answers_of_the_release_before_are_compared_with() -> None:
 
 def test_what_could_not_be_counted_is_not_called_nothing() -> None:
     """A gateway whose counters can't be read may have served thousands."""
-    for pages in ([None], [None, PAGE, counted("server_error", 500, NO_RELEASE)]):
-        told = watched(Gateway(pages=pages))
-        assert "real requests could not be counted" in told
-        assert "no real requests" not in told
+    told = watched(Gateway(pages=[None]))
+    assert "real requests could not be counted" in told
+    assert "no real requests" not in told
+
+
+def test_a_gateway_counts_from_its_first_answer_on() -> None:
+    """What it had counted before may be of another time; what it counts from then on is not."""
+    page = counted("server_error", 500, NO_RELEASE)
+    assert "no real requests" in watched(Gateway(pages=[None, page]))
+    with pytest.raises(WatchFailed, match="of the real requests, 500 of 500 requests failed"):
+        watched(Gateway(pages=[None, PAGE, page]))
+
+
+def test_gateways_may_come_and_go() -> None:
+    """The window asks those that there are; what one that has gone told last still counts."""
+    leaving, coming = Gateway(pages=[PAGE, counted("ok", 107)]), Gateway(pages=[PAGE])
+    before = gateways(leaving, coming)
+    first, second = "http://gateway-0", "http://gateway-1"
+    before.keep_to([first])
+    replaced = iter([[first], [second]])
+    found = Window(before, CARD, SHA256, FORMER, LIMITS, seconds=0.001)
+    told = found.watch(lambda: before.keep_to(next(replaced, [second])), lambda _: None)
+    assert "107 real requests" in told
 
 
 def test_what_was_counted_is_not_forgotten_when_a_gateway_falls_silent() -> None:

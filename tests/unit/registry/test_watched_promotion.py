@@ -18,7 +18,9 @@ from registry.errors import TargetUnavailable, WatchFailed
 from registry.promotion import Request, promote
 from registry.records import Effect, Outcome, Result
 from registry.recovery import recover
+from registry.rollout import Instance, TargetState
 from registry.workspace import Workspace
+from tests.support.ports import free_port
 from tests.unit.registry.fakes import Crash, World
 
 SLOW_S = 0.15
@@ -156,6 +158,37 @@ def away(  # noqa: PLR0917  a look, and when and how it fails
 
     monkeypatch.setattr(part, "read", look_or_not)
     monkeypatch.setattr(operations, "_AGAIN_S", 0.01)
+
+
+def test_an_instance_that_an_autoscaler_adds_ends_no_window(
+    world: World, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It serves the same release, once it is ready."""
+    look = world.target.read
+
+    def scaled() -> TargetState:
+        state = look()
+        watching = Effect.WATCH in world.work().ledger.read().operations[-1].effects
+        starting = [Instance("new", None, ready=False)] if watching else []
+        return msgspec.structs.replace(state, instances=[*state.instances, *starting])
+
+    monkeypatch.setattr(world.target, "read", scaled)
+    promote(working(world), Request(world.register(tilt=0.01), watch_s=0.1))
+    assert last_outcome(world).result is Result.DONE
+    assert gateway.seconds == {}
+
+
+@pytest.mark.usefixtures("gateway")
+def test_what_could_not_be_watched_is_not_begun(world: World) -> None:
+    """From here no gateway is reached: that is told before anything was changed."""
+    url = f"http://127.0.0.1:{free_port()}"
+    world.target.state = msgspec.structs.replace(world.target.state, gateways=[url])
+    records = len(world.work().ledger.read().records)
+    version = world.register(tilt=0.01)
+    with pytest.raises(TargetUnavailable, match=f"asks {url}, and none answers from here"):
+        promote(working(world), Request(version, watch_s=0.1))
+    assert len(world.work().ledger.read().records) == records
+    promote(working(world), Request(version))
 
 
 STORE_AWAY = StoreUnavailable("the store does not answer", hint="look at it")
