@@ -11,6 +11,7 @@ import msgspec
 from artifacts.errors import SettingsError
 
 MODEL_NAME = "iris-classifier"
+_NOTHING = "null"
 
 
 class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,6 +64,35 @@ class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 "so that a digest left behind by an edit is told from the blob's own"
             )
         return cls(version, blob, digest if named == blob else None)
+
+
+def release_text(release: Release | None) -> str:
+    """Return a release as it stands in `model-config` and in the template; `null` for none."""
+    return msgspec.json.encode(release).decode()
+
+
+def asked_for(config: Mapping[str, str], template: str) -> Release | None:
+    """Return the release that a cluster is asked for; None for nothing.
+
+    What a hand edited into `model-config` counts. Where the pods' template is another than the one
+    that `model-config` was written for, `kubectl rollout undo` brought it back (or its promoter
+    died between the two writes), and the template counts.
+
+    Args:
+        config: the data of `model-config`; `RELEASE` is what its promoter wrote.
+        template: the release in the template's annotation; empty where there is none.
+
+    Raises:
+        SettingsError: what stands there names no release.
+    """
+    configured = Release.from_environ(config) if config.get("MODEL_VERSION") else None
+    written, template = config.get("RELEASE") or _NOTHING, template or _NOTHING
+    if release_text(configured) != written or template == written:
+        return configured
+    try:
+        return msgspec.json.decode(template, type=Release | None)
+    except msgspec.MsgspecError as error:
+        raise SettingsError(f"{template!r} names no release: {error}") from error
 
 
 def registry_release(version: int, sha256: str) -> Release:

@@ -16,7 +16,7 @@ import msgspec
 from artifacts.errors import IrisError, ModelFileError, SettingsError, StoreUnavailable
 from artifacts.files import write_whole
 from artifacts.model_bytes import check_bytes
-from artifacts.release import Release
+from artifacts.release import Release, asked_for
 from artifacts.settings import HomeSettings, load
 from artifacts.store import BlobStore, Store, open_store
 from serving import replica_set
@@ -51,11 +51,13 @@ class DownloadSettings(HomeSettings, frozen=True, kw_only=True):
     """In a cluster: the pod's name."""
     pod_promotion: str = ""
     """In a cluster: the record under which the pod's template was last written."""
+    pod_release: str = ""
+    """In a cluster: the release that the template was written for."""
 
     @property
     def pod(self) -> Pod:
         """This pod."""
-        return Pod(self.pod_namespace, self.pod_name, self.pod_promotion)
+        return Pod(self.pod_namespace, self.pod_name, self.pod_promotion, self.pod_release)
 
 
 def wanted(settings: DownloadSettings, environ: Mapping[str, str]) -> tuple[Release, Path] | None:
@@ -140,9 +142,14 @@ def download_pinned(
 def _first_choice(
     models: BlobStore, settings: DownloadSettings, environ: Mapping[str, str]
 ) -> Pinned:
-    """Take the release that `model-config` names, with the digest that is found."""
+    """Take the release that the cluster is asked for, with the digest that is found."""
     replica_set.check_fresh(settings.pod, environ)
-    release = Release.from_environ(environ)
+    release = asked_for(environ, settings.pod_release)
+    if release is None:
+        raise SettingsError(
+            "nothing was promoted here yet, so there is no file to fetch",
+            hint="iris promote VERSION makes new pods, which serve it",
+        )
     return Pinned(release, download(models, release, Path(settings.model_path)))
 
 

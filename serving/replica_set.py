@@ -1,8 +1,9 @@
 """In a cluster: a ReplicaSet serves one release for ever, whatever its pods are told later.
 
-The first pod of a ReplicaSet takes what `model-config` says and records it under the ReplicaSet's
-uid; every later pod of it obeys the record. So `kubectl rollout undo` brings back what the older
-pods served, and an edited `model-config` with `kubectl rollout restart` serves what was edited in.
+The first pod of a ReplicaSet takes what the cluster is asked for and records it under the
+ReplicaSet's uid; every later pod of it obeys the record. So `kubectl rollout undo` brings back what
+the older pods served, a `kubectl rollout restart` after it changes nothing of that, and one after
+an edit of `model-config` serves what was edited in.
 """
 
 import json
@@ -51,6 +52,8 @@ class Pod:
     name: str
     promotion: str
     """The record under which its template was last written; empty where none was."""
+    release: str = ""
+    """The release in its template's annotation, likewise."""
 
     def replica_set(self, environ: Mapping[str, str] = os.environ, account: Path = ACCOUNT) -> str:
         """Ask the API server for the uid of the ReplicaSet that the pod belongs to.

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from artifacts.errors import SettingsError
-from artifacts.release import Release
+from artifacts.release import Release, asked_for
 from registry.errors import TargetUnavailable
 from registry.records import Stamp
 from registry.rollout import Fence, Rollout
@@ -153,30 +153,17 @@ class Trouble(NamedTuple):
     """Whether it may go by itself: the container said that it is worth another start."""
 
 
-def text(release: Release | None) -> str:
-    """Return a release as it stands in an annotation."""
-    return msgspec.json.encode(release).decode()
-
-
 def desired(config: ConfigMap, deployment: Deployment) -> Release | None:
-    """Return the release that the cluster is asked for.
-
-    What a hand edited into `model-config` counts, although nothing restarts by it. Where the
-    template is another than the one that `model-config` was written for, `kubectl rollout undo`
-    brought it back (or its promoter died between the two writes), and the template counts.
+    """Return the release that the cluster is asked for, though nothing may have restarted by it.
 
     Raises:
         TargetUnavailable: what stands there names no release.
     """
     try:
-        named = "MODEL_VERSION" in config.data
-        configured = Release.from_environ(config.data) if named else None
-        written = config.data.get("RELEASE", text(None))
-        template = deployment.spec.template.metadata.annotations.get(RELEASE, text(None))
-        if text(configured) != written or template == written:
-            return configured
-        return msgspec.json.decode(template, type=Release | None)
-    except (SettingsError, msgspec.MsgspecError) as error:
+        return asked_for(
+            config.data, deployment.spec.template.metadata.annotations.get(RELEASE, "")
+        )
+    except SettingsError as error:
         raise TargetUnavailable(
             f"model-config, or the template of {deployment.metadata.name}, names no release: "
             f"{error}",

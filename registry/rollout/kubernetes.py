@@ -16,7 +16,7 @@ from lightkube import KubeConfig
 from lightkube.config.client_adapter import Client
 from lightkube.core.exceptions import ConfigError
 
-from artifacts.release import Release
+from artifacts.release import Release, release_text
 from registry.errors import TargetMoved, TargetUnavailable
 from registry.rollout import Fence, Instance, Patience, TargetState, wait_until_serving
 from registry.rollout.deployment import (
@@ -33,7 +33,6 @@ from registry.rollout.deployment import (
     fence,
     newest,
     progress,
-    text,
     trouble,
 )
 from registry.settings import RegistrySettings
@@ -116,12 +115,10 @@ class KubernetesTarget:
         return wait_until_serving(self.read, release, told, what, patience)
 
     def _write_config(self, config: ConfigMap, release: Release | None, under: Fence) -> None:
-        stamps = {"LEDGER": under.ledger, "PROMOTION": str(under.stamp), "RELEASE": text(release)}
+        data = release.environ() if release else {}
+        data |= {"LEDGER": under.ledger, "PROMOTION": str(under.stamp)}
         metadata = {"name": CONFIG, "namespace": self._namespace}
-        body: dict[str, Any] = {
-            "metadata": metadata,
-            "data": (release.environ() if release else {}) | stamps,
-        }
+        body = {"metadata": metadata, "data": data | {"RELEASE": release_text(release)}}
         path = f"/api/v1/namespaces/{self._namespace}/configmaps"
         if config.metadata.resource_version:
             metadata["resourceVersion"] = config.metadata.resource_version
@@ -138,7 +135,7 @@ class KubernetesTarget:
         if release != before:
             cause = f"iris: {release or 'nothing'}, record {under.number} of the ledger"
             metadata["annotations"][CHANGE_CAUSE] = cause
-            place = {PROMOTION: str(under.stamp), RELEASE: text(release)}
+            place = {PROMOTION: str(under.stamp), RELEASE: release_text(release)}
             body["spec"] = {"template": {"metadata": {"annotations": place}}}
             # No pod serves "nothing", and an autoscaler leaves a Deployment of no replicas alone.
             if release is None:

@@ -235,8 +235,7 @@ class System:
         on_node = "/var/lib/iris-volumes"
         self.kubectl("apply", "--filename=-", stdin=volumes.replace("FOLDER", on_node))
         self.run("k8s/components/standalone/secrets")
-        self.kubectl("apply", "--server-side", "--kustomize", str(OVERLAY))
-        self.kubectl("wait", "--for=condition=Available", "deployment/mlflow", "--timeout=300s")
+        self.make("deploy-dev", OVERLAY=str(OVERLAY))
 
     def remove(self) -> None:
         """Leave nothing of it in the cluster."""

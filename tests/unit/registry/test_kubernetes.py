@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from artifacts.release import Release, registry_release
+from artifacts.release import Release, registry_release, release_text
 from registry.errors import RolloutFailed, TargetMoved, TargetUnavailable
 from registry.rollout import Fence, Rollout
-from registry.rollout.deployment import PROMOTION, RELEASE, text
+from registry.rollout.deployment import PROMOTION, RELEASE
 from registry.settings import RegistrySettings
 from registry.targets import target_of
 from tests.unit.registry.api_server import CONFIG, DEPLOYMENT, ApiServer
@@ -61,7 +61,7 @@ def test_the_config_is_written_before_the_deployment(server: ApiServer) -> None:
     changes = [line for line in server.requests if not line.startswith("GET")]
     assert changes == [f"PUT {CONFIG}", f"PATCH {DEPLOYMENT}"]
     assert server.config["MODEL_SHA256"] == f"{TWO.blob}@{TWO.sha256}"
-    assert server.annotations == {PROMOTION: str(fence(6).stamp), RELEASE: text(TWO)}
+    assert server.annotations == {PROMOTION: str(fence(6).stamp), RELEASE: release_text(TWO)}
 
 
 def test_the_same_release_again_rolls_nothing(server: ApiServer) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from artifacts.digests import sha256_hex
-from artifacts.errors import BlobNotFound, DigestMismatch
+from artifacts.errors import BlobNotFound, DigestMismatch, SettingsError
 from artifacts.file_store import open_file_store
-from artifacts.release import Release, registry_release
+from artifacts.release import Release, registry_release, release_text
 from artifacts.settings import load
 from artifacts.store import Store
 from serving.download_model import DownloadSettings, download_pinned
@@ -41,13 +41,11 @@ class Node:
     def __init__(self, store: Store, folder: Path) -> None:
         self.store, self.folder = store, folder
 
-    def start(
-        self, pod: str, replica_set: str, environ: dict[str, str], promotion: str = ""
-    ) -> bytes:
+    def start(self, pod: str, replica_set: str, environ: dict[str, str], **template: str) -> bytes:
         """Run a pod's init container, and return the file that it leaves."""
         volume = self.folder / pod
-        given = {"MODEL_PATH": str(volume / "model.onnx"), "POD_PROMOTION": promotion}
-        settings = load(DownloadSettings, {**given, "MODEL_RELEASE": str(volume / "release.json")})
+        given = {n: str(volume / f) for n, f in FILES_OF_A_POD.items()}
+        settings = load(DownloadSettings, {**given, **template})
         release = download_pinned(self.store, settings, environ, lambda: replica_set)
         assert read_pinned(volume / "release.json").sha256 == release.sha256
         return (volume / "model.onnx").read_bytes()
@@ -114,9 +112,28 @@ def test_a_config_from_before_the_template_is_not_taken(node: Node, config: str)
     """A kubelet may hand out what it read before the promoter wrote."""
     environ = {**RELEASES[1].environ(), **({"PROMOTION": config} if config else {})}
     with pytest.raises(StaleConfig, match="next start"):
-        node.start("a", "uid", environ, promotion="42@" + "1" * 64)
+        node.start("a", "uid", environ, POD_PROMOTION="42@" + "1" * 64)
     environ["PROMOTION"] = "43@" + "1" * 64
-    assert node.start("a", "uid", environ, promotion="42@" + "1" * 64) == FILES[1]
+    assert node.start("a", "uid", environ, POD_PROMOTION="42@" + "1" * 64) == FILES[1]
+
+
+def test_what_an_undo_brought_back_stays_through_a_restart(node: Node, store: Store) -> None:
+    """A new ReplicaSet takes what its template was written for, where nobody edited the config."""
+    config = {**RELEASES[2].environ(), "RELEASE": release_text(RELEASES[2])}
+    template = {"POD_RELEASE": release_text(RELEASES[1])}
+    assert node.start("a", "undone", config, **template) == FILES[1]
+    store.models.create("by-hand.onnx", b"\x08 another")
+    edited = {**config, **Release("hand", "by-hand.onnx", None).environ()}
+    assert node.start("b", "edited", edited, **template) == b"\x08 another"
+
+
+def test_before_a_first_promotion_there_is_nothing_to_fetch(node: Node) -> None:
+    """Not even what a promoter has configured, who has not written the template yet."""
+    config = {**RELEASES[1].environ(), "RELEASE": release_text(RELEASES[1])}
+    for environ in ({}, config):
+        with pytest.raises(SettingsError, match="nothing was promoted here yet"):
+            node.start("a", "uid", environ)
+    assert node.start("b", "other", config, POD_RELEASE=config["RELEASE"]) == FILES[1]
 
 
 def test_a_damaged_record_is_told(store: Store, node: Node) -> None:
