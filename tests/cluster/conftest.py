@@ -7,8 +7,6 @@ import pytest
 from tests.cluster.node import lifecycle, space
 from tests.cluster.system import NAMESPACE, System
 
-WATCH = "3s"
-
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[None]:
@@ -31,7 +29,7 @@ def whole_system(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
     if not system.config():
         system.train("train-1")
         system.make("promote-dev", VERSION="1", REASON="the first")
-        system.train("train-2", "--only", "discriminant")
+        system.train("train-2", "--seed", "2")
     yield system
     if not there:
         system.remove()

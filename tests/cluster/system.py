@@ -16,6 +16,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from azure.storage.blob import BlobServiceClient
+
 from tests.cluster.node import images, layout, programs, space
 
 ROOT = Path(__file__).parents[2]
@@ -155,6 +157,44 @@ class System:
         """Return what `iris status` says."""
         found: dict[str, Any] = json.loads(self.iris("status", "--json"))
         return found
+
+    def promote(self, version: int) -> None:
+        """Let a version serve, from outside, with a short window."""
+        self.iris("promote", str(version), "--watch", "2s", "--reason", "a test")
+
+    def versions(self) -> tuple[int, int]:
+        """Return the version that serves, and one that may."""
+        found = self.status()
+        serving = int(found["release"]["version"])
+        return serving, next(v for v in found["registered"]["versions"] if v != serving)
+
+    def digest(self, version: int) -> str:
+        """Return the digest of a version."""
+        found: str = self.status()["registered"]["fit"][str(version)]
+        return found
+
+    def upload(self, blob: str, data: bytes) -> None:
+        """Put a blob into `models`, as `az storage blob upload` does."""
+        with self.outside() as signed_in:
+            service = BlobServiceClient.from_connection_string(
+                signed_in["AZURE_STORAGE_CONNECTION_STRING"]
+            )
+            with service, service.get_blob_client("models", blob) as client:
+                client.upload_blob(data, overwrite=True)
+
+    def edit(self, **data: str) -> None:
+        """Edit `model-config`, as `kubectl edit` does."""
+        self.kubectl("patch", "configmap", "model-config", "--patch", json.dumps({"data": data}))
+
+    def revision(self) -> int:
+        """Return the revision that `rollout history` shows last."""
+        found = self.get("deployment", "inference-service")["metadata"]["annotations"]
+        return int(found["deployment.kubernetes.io/revision"])
+
+    def rollout(self, *words: str) -> None:
+        """Run `kubectl rollout` on inference, and wait until it has rolled out."""
+        self.kubectl("rollout", words[0], "deployment/inference-service", *words[1:])
+        self.kubectl("rollout", "status", "deployment/inference-service", "--timeout=180s")
 
     def pods(self, app: str = "inference-service") -> list[dict[str, Any]]:
         """Return the pods of a program that are not on their way out."""
