@@ -41,7 +41,7 @@ def system(whole_system: System) -> System:
     system = whole_system
     system.kubectl("rollout", "status", "deployment/inference-service", "--timeout=180s")
     found = system.status()
-    if found["troubles"]:
+    if found.troubles:
         system.iris("recover", "--takeover", "a test left it")
         system.iris("reconcile", "--to", "ledger")
     return system

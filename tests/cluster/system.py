@@ -15,9 +15,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 from azure.storage.blob import BlobServiceClient
 
+from artifacts.settings import load
+from registry.settings import RegistrySettings
+from registry.status import Status, gather_status
 from tests.cluster.node import images, layout, programs, space
 
 ROOT = Path(__file__).parents[2]
@@ -38,6 +42,13 @@ class Done(NamedTuple):
     err: str
 
 
+class Version(NamedTuple):
+    """A registered version."""
+
+    number: int
+    sha256: str
+
+
 class Answer(NamedTuple):
     """What a client got."""
 
@@ -51,6 +62,7 @@ class System:
     def __init__(self, home: Path) -> None:
         """Take a folder for what an engineer's machine keeps."""
         self._home = home
+        self._digests: dict[int, str] = {}
         # One of its own, in which the system's namespace is the one that is meant.
         self.kubeconfig = f"{home}/kubeconfig"
         shutil.copy(os.environ.get("KUBECONFIG", layout.KUBECONFIG), self.kubeconfig)
@@ -153,25 +165,28 @@ class System:
             done = self.run("iris", *words, code=code, environ=signed_in | environ)
         return done.out + done.err
 
-    def status(self) -> dict[str, Any]:
-        """Return what `iris status` says."""
-        found: dict[str, Any] = json.loads(self.iris("status", "--json"))
-        return found
+    def status(self) -> Status:
+        """Return what `iris status` says; here, since each start of `iris` imports MLflow anew."""
+        kubeconfig = {"KUBECONFIG": self.kubeconfig}
+        with self.outside() as signed_in, patch.dict(os.environ, signed_in | kubeconfig):
+            return gather_status(load(RegistrySettings))
 
     def promote(self, version: int) -> None:
         """Let a version serve, from outside, with a short window."""
         self.iris("promote", str(version), "--watch", "2s", "--reason", "a test")
 
-    def versions(self) -> tuple[int, int]:
-        """Return the version that serves, and one that may."""
-        found = self.status()
-        serving = int(found["release"]["version"])
-        return serving, next(v for v in found["registered"]["versions"] if v != serving)
-
-    def digest(self, version: int) -> str:
-        """Return the digest of a version."""
-        found: str = self.status()["registered"]["fit"][str(version)]
-        return found
+    def versions(self) -> tuple[Version, Version]:
+        """Return the version that is asked for, and one that may be promoted."""
+        if not self._digests:
+            found = self.status().registered
+            assert found is not None
+            self._digests = found.fit
+        asked = self.config()["MODEL_SHA256"].partition("@")[2]
+        both = [Version(number, sha256) for number, sha256 in self._digests.items()]
+        return (
+            next(version for version in both if version.sha256 == asked),
+            next(version for version in both if version.sha256 != asked),
+        )
 
     def upload(self, blob: str, data: bytes) -> None:
         """Put a blob into `models`, as `az storage blob upload` does."""

@@ -1,4 +1,4 @@
-"""What serves after an operator's hand, a deploy, or an outage: each by digest, before and after."""
+"""What serves after an operator's hand, a deploy, or an outage: by digest, before and after."""
 
 import os
 import subprocess
@@ -35,19 +35,19 @@ def by_hand(system: System) -> None:
 def test_an_undo_brings_back_what_the_older_pods_served(system: System) -> None:
     """Whatever `model-config` says by then; a restart, and a new pod, change nothing of it."""
     before, other = system.versions()
-    system.promote(other)
-    assert served(system) == system.digest(other)
+    system.promote(other.number)
+    assert served(system) == other.sha256
     system.rollout("undo")
-    assert served(system) == system.digest(before)
+    assert served(system) == before.sha256
     system.rollout("restart")
-    assert served(system) == system.digest(before)
+    assert served(system) == before.sha256
     system.kubectl("delete", "pod", system.pods()[0]["metadata"]["name"])
-    system.wait_until_serves(system.digest(before))
-    (trouble,) = system.status()["troubles"]
-    assert f"version {before} " in trouble["what"]
-    assert "was put in by hand" in trouble["what"]
+    system.wait_until_serves(before.sha256)
+    (trouble,) = system.status().troubles
+    assert f"version {before.number} " in trouble.what
+    assert "was put in by hand" in trouble.what
     system.iris("reconcile", "--to", "ledger")
-    assert served(system) == system.digest(other)
+    assert served(system) == other.sha256
 
 
 def test_an_edit_serves_after_a_restart_and_can_be_undone(system: System) -> None:
@@ -60,7 +60,7 @@ def test_an_edit_serves_after_a_restart_and_can_be_undone(system: System) -> Non
     system.rollout("undo")
     assert served(system) == HAND
     system.iris("reconcile", "--to", "serving", "--reason", "tried out")
-    assert system.status()["troubles"] == []
+    assert system.status().troubles == []
     system.iris("rollback", "--reason", "tried out")
     assert served(system) == before
 
@@ -69,13 +69,13 @@ def test_an_undo_goes_past_promotions(system: System) -> None:
     """To whichever revision: each serves what it served."""
     before, other = system.versions()
     first = system.revision()
-    system.promote(other)
+    system.promote(other.number)
     second = system.revision()
-    system.promote(before)
+    system.promote(before.number)
     system.rollout("undo", f"--to-revision={second}")
-    assert served(system) == system.digest(other)
+    assert served(system) == other.sha256
     system.rollout("undo", f"--to-revision={first}")
-    assert served(system) == system.digest(before)
+    assert served(system) == before.sha256
 
 
 def test_an_edit_without_a_restart_changes_nothing_that_serves(system: System) -> None:
@@ -88,8 +88,8 @@ def test_an_edit_without_a_restart_changes_nothing_that_serves(system: System) -
     system.kubectl("delete", "pod", system.pods()[0]["metadata"]["name"])
     system.wait_until_serves(before)
     assert len(system.served()) >= 2
-    (trouble,) = system.status()["troubles"]
-    assert "version by-hand" in trouble["what"]
+    (trouble,) = system.status().troubles
+    assert "version by-hand" in trouble.what
 
 
 def test_a_deploy_and_its_undo_change_the_image_alone(system: System, tmp_path: Path) -> None:
@@ -103,15 +103,15 @@ def test_a_deploy_and_its_undo_change_the_image_alone(system: System, tmp_path: 
     (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(newer))
     system.make("deploy-dev", OVERLAY=str(tmp_path))
     assert image(system) == "iris-inference:next"
-    assert served(system) == system.digest(before)
-    system.promote(other)
+    assert served(system) == before.sha256
+    system.promote(other.number)
     system.make("undo-deploy-dev")
     assert image(system) == "iris-inference:local"
-    assert served(system) == system.digest(other)
+    assert served(system) == other.sha256
     system.make("undo-deploy-dev")
     assert image(system) == "iris-inference:next"
     system.make("undo-deploy-dev")
-    assert served(system) == system.digest(other)
+    assert served(system) == other.sha256
 
 
 CTR = ("ctr", "--namespace=k8s.io", "images")
@@ -129,16 +129,16 @@ def test_a_deploy_waits_for_a_promotion(system: System) -> None:
     """It is refused, changes nothing, and names the way out."""
     before, other = system.versions()
     with system.outside() as signed_in:
-        command = ["iris", "promote", str(other), "--watch", "2s", "--reason", "a test"]
+        command = ["iris", "promote", str(other.number), "--watch", "2s", "--reason", "a test"]
         environ = system.environ | signed_in | {"IRIS_STOP_AT": "during watch"}
         with subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL) as promoter:
             space.wait_until(lambda: stopped(promoter.pid), "the promoter stands still", 180)
             said = system.make("deploy-dev", code=2, OVERLAY=str(OVERLAY))
             promoter.kill()
     assert "iris recover" in said
-    assert served(system) == system.digest(other)
+    assert served(system) == other.sha256
     system.iris("recover")
-    assert served(system) == system.digest(other) != system.digest(before)
+    assert served(system) == other.sha256 != before.sha256
 
 
 def stopped(pid: int) -> bool:
@@ -149,14 +149,14 @@ def stopped(pid: int) -> bool:
 def test_a_deploy_waits_until_a_hand_s_doing_is_settled(system: System) -> None:
     """Else it would carry on what an undo brought back, or replace it."""
     before, other = system.versions()
-    system.promote(other)
+    system.promote(other.number)
     system.rollout("undo")
     said = system.make("deploy-dev", code=2, OVERLAY=str(OVERLAY))
     assert "iris reconcile --to ledger" in said
-    assert served(system) == system.digest(before)
+    assert served(system) == before.sha256
     system.iris("reconcile", "--to", "ledger")
     system.make("deploy-dev", OVERLAY=str(OVERLAY))
-    assert served(system) == system.digest(other)
+    assert served(system) == other.sha256
 
 
 def test_a_namespace_that_was_deleted_comes_back_with_what_served(system: System) -> None:
@@ -165,7 +165,7 @@ def test_a_namespace_that_was_deleted_comes_back_with_what_served(system: System
     system.kubectl("delete", "namespace", NAMESPACE, "--timeout=180s")
     system.deploy()
     assert served(system) == before
-    assert system.status()["troubles"] == []
+    assert system.status().troubles == []
 
 
 @pytest.mark.parametrize("program", ["kubelet", "containerd"])
@@ -184,4 +184,4 @@ def test_a_node_that_was_off_comes_back_with_what_served(system: System) -> None
     lifecycle.stop()
     lifecycle.up()
     system.wait_until_serves(before)
-    assert system.status()["troubles"] == []
+    assert system.status().troubles == []

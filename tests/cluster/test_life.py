@@ -12,4 +12,4 @@ def test_a_client_is_answered_by_the_release_that_was_promoted(system: System) -
     assert answer.body["predictions"][0]["label"] == "setosa"
     assert answer.body["model"]["sha256"] == config["MODEL_SHA256"].partition("@")[2]
     assert set(system.served().values()) == {answer.body["model"]["sha256"]}
-    assert system.status()["troubles"] == []
+    assert system.status().troubles == []
