@@ -244,9 +244,10 @@ class Suite:
         return self._judged(taken, phases, words=words, more_void=more)
 
     def _promote(self) -> Run:
-        if self._host.home is None:
+        if self._host.home is None and self._host.environ.get("IRIS_TARGET") != "kubernetes":
             raise UsageError(
-                "promotions need the home that serves: leave HOST out, or set IRIS_HOME to it"
+                "promotions need the home that serves: leave HOST out, or set IRIS_HOME to it; "
+                "or IRIS_TARGET=kubernetes and what else `iris promote` needs there"
             )
         asked = operations.plan(self._host.environ, self._options.promotions)
         phases = self._profile.phases

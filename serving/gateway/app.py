@@ -329,7 +329,7 @@ class App:
         self._readiness(exchange, bool(self._instances.ready))
 
     def _started(self, _: Request, exchange: Exchange) -> None:
-        self._readiness(exchange, self._instances.was_ready)
+        self._readiness(exchange, self._instances.started)
 
     def _readiness(self, exchange: Exchange, ready: bool) -> None:
         state = Readiness(

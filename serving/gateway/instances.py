@@ -43,11 +43,16 @@ log = logging.getLogger(__name__)
 Resolve = Callable[[Address], Awaitable[list[Address]]]
 
 
+class NobodyThere(OSError):
+    """A name stands for no address: a headless Service without a pod that is ready."""
+
+
 async def resolved(address: Address) -> list[Address]:
     """Return each address that a name stands for, as the system resolves it.
 
     Raises:
-        OSError: it stands for none, or nobody could be asked.
+        NobodyThere: it stands for none.
+        OSError: nobody could be asked.
     """
     try:
         found = await asyncio.get_running_loop().getaddrinfo(
@@ -55,6 +60,10 @@ async def resolved(address: Address) -> list[Address]:
         )
     except UnicodeError as error:  # a part of the name is empty, or too long
         raise OSError(str(error)) from None
+    except socket.gaierror as error:
+        if error.errno in (socket.EAI_NONAME, socket.EAI_NODATA):
+            raise NobodyThere(str(error)) from None
+        raise
     return [Address(str(where[0]), address.port) for *_, where in found]
 
 
@@ -96,6 +105,7 @@ class Instances:
         self._found: dict[Address, list[Address]] = {}
         self._seen: tuple[int, ...] | None = None
         self._complaints: dict[str, str] = {}
+        self._deserted: set[Address] = set()
         self._turn = 0
         self._watching: dict[Instance, asyncio.Task[None]] = {}
         self._current: list[Instance] = []
@@ -124,6 +134,15 @@ class Instances:
     def release(self) -> ReleaseId:
         """That release, or `NO_RELEASE`."""
         return self._model.release if self._model else NO_RELEASE
+
+    @property
+    def started(self) -> bool:
+        """Whether an instance was ready once, or it is known that there is none.
+
+        In an outage of inference a new gateway is as good as the others, and better than none. One
+        that can't resolve names, or can't reach those that are there, is not.
+        """
+        return self.was_ready or (bool(self._names) and self._deserted.issuperset(self._names))
 
     def _note(self) -> None:
         """Find anew what every request asks for, as an instance or the list has changed."""
@@ -194,8 +213,11 @@ class Instances:
             try:
                 self._found[name] = await self._resolve(name)
             except OSError as error:
+                nobody = isinstance(error, NobodyThere)
+                (self._deserted.add if nobody else self._deserted.discard)(name)
                 self._complain(name.host, f"can't be resolved: {error}")
             else:
+                self._deserted.discard(name)
                 self._complaints.pop(name.host, None)
             self._change_to({a for found in self._found.values() for a in found}, tasks)
             await asyncio.sleep(self._resolve_s)

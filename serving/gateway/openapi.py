@@ -80,7 +80,7 @@ def document() -> bytes:
     }
     live = _health("live", "The process runs", of[Live])
     ready = _health("ready", "A request would be answered now", of[Readiness], 503)
-    started = _health("started", "An instance was ready once", of[Readiness], 503)
+    started = _health("started", "An instance was ready once, or there is none", of[Readiness], 503)
     counters = {
         "operationId": "metrics",
         "tags": ["operation"],

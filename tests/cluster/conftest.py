@@ -25,7 +25,7 @@ def whole_system(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
     there = system.run(system.program, "get", "namespace", NAMESPACE, code=None).code == 0
     if not there:
         system.load_images()
-    system.deploy()
+        system.deploy()
     if not system.config():
         system.train("train-1")
         system.make("promote-dev", VERSION="1", REASON="the first")

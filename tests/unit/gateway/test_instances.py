@@ -1,13 +1,14 @@
 """Where the list of instances comes from, with names that resolve as the test wants."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
 from serving.gateway.inference import Address
-from serving.gateway.instances import Instances, resolved
+from serving.gateway.instances import Instances, NobodyThere, resolved
 from serving.gateway.models import ServedModel
 
 NAME = Address("inference", 5000)
@@ -21,6 +22,7 @@ class Names:
 
     def __init__(self, *hosts: str) -> None:
         self.hosts = hosts
+        self.error: OSError = NobodyThere("Name or service not known")
         self.asked = 0
         self._asked = asyncio.Condition()
 
@@ -31,7 +33,7 @@ class Names:
             self.asked += 1
             self._asked.notify_all()
         if not self.hosts:
-            raise OSError("Name or service not known")
+            raise self.error
         return [Address(host, address.port) for host in self.hosts]
 
     async def asked_again(self) -> None:
@@ -95,6 +97,21 @@ async def test_a_name_that_does_not_resolve_changes_nothing(
     ]
 
 
+async def test_a_gateway_has_started_once_it_knows_how_things_stand() -> None:
+    """One that knows that nobody is there lets clients in, who are told; one that is blind not."""
+    names = Names()
+    async with following(names) as instances:
+        assert instances.started
+    names.error = OSError("Temporary failure in name resolution")
+    async with following(names) as instances:
+        assert not instances.started
+    names.hosts = ("127.1.1.1",)  # where nobody listens
+    async with following(names) as instances:
+        assert not instances.started
+        instances.was_ready = True
+        assert instances.started
+
+
 async def test_who_failed_last_is_asked_last() -> None:
     """While others can answer, an instance whose latest call failed gets none."""
     names = Names("127.1.1.1", "127.1.1.2", "127.1.1.3")
@@ -114,3 +131,21 @@ async def test_the_system_resolves_names() -> None:
     assert await resolved(Address("127.0.0.9", 80)) == [Address("127.0.0.9", 80)]
     with pytest.raises(OSError, match="label"):
         await resolved(Address("a" * 70, 80))
+
+
+@pytest.mark.parametrize(
+    ("number", "nobody"),
+    [(socket.EAI_NONAME, True), (socket.EAI_NODATA, True), (socket.EAI_AGAIN, False)],
+)
+async def test_a_name_of_nobody_is_told_from_silence(
+    monkeypatch: pytest.MonkeyPatch, number: int, nobody: bool
+) -> None:
+    """Where the name server does not answer, nobody knows who is there."""
+
+    async def fails(*_: object, **__: object) -> None:
+        raise socket.gaierror(number, "no")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", fails)
+    with pytest.raises(OSError, match="no") as error:
+        await resolved(Address("inference", 80))
+    assert isinstance(error.value, NobodyThere) == nobody
