@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-from azure.storage.blob import BlobServiceClient
+from azure.storage.blob import BlobClient
 
 from artifacts.settings import load
 from registry.settings import RegistrySettings
@@ -117,11 +117,14 @@ class System:
         return done.out + done.err
 
     @contextlib.contextmanager
-    def forwarded(self, service: str, port: int, namespace: str = NAMESPACE) -> Iterator[int]:
-        """Yield a port of 127.0.0.1 that leads to one pod of a Service."""
-        command = [self.program, "--namespace", namespace, "port-forward"]
+    def forwarded(
+        self, service: str, port: int, namespace: str = NAMESPACE, *, on_node: bool = False
+    ) -> Iterator[int]:
+        """Yield a port of 127.0.0.1, that of the machine or the node's, that leads to a Service."""
+        forward_to = ["port-forward", f"service/{service}", f":{port}"]
+        command = [self.program, "--namespace", namespace, *forward_to]
         with subprocess.Popen(
-            [*command, f"service/{service}", f":{port}"],
+            space.inside(command) if on_node else command,
             env=self.environ,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -137,19 +140,22 @@ class System:
                 forward.kill()
 
     @contextlib.contextmanager
-    def outside(self) -> Iterator[dict[str, str]]:
-        """Yield the environment of an engineer outside of the cluster, with his forwarded ports."""
+    def outside(self, *, on_node: bool = False) -> Iterator[dict[str, str]]:
+        """Yield the environment of an engineer outside of the cluster, with his forwarded ports.
+
+        On the node the gateways' own addresses lead to them.
+        """
         secret = self.secret("iris-ml-store", "AZURE_STORAGE_CONNECTION_STRING")
         with (
-            self.forwarded("azurite", 10000, STANDALONE) as azurite,
-            self.forwarded("mlflow", 5000) as mlflow,
-            self.forwarded("api-gateway", 8080) as gateway,
+            self.forwarded("azurite", 10000, STANDALONE, on_node=on_node) as azurite,
+            self.forwarded("mlflow", 5000, on_node=on_node) as mlflow,
+            self.forwarded("api-gateway", 8080, on_node=on_node) as gateway,
         ):
             there = f"BlobEndpoint=http://127.0.0.1:{azurite}/iris"
             yield self.get("configmap", "iris-ml-environment")["data"] | {
                 "AZURE_STORAGE_CONNECTION_STRING": re.sub("BlobEndpoint=[^;]*", there, secret),
                 "IRIS_GATEWAY_KEY": self.secret("iris-ml-secrets", "gateway-key"),
-                "IRIS_GATEWAY_URL": f"http://127.0.0.1:{gateway}",
+                "IRIS_GATEWAY_URL": "" if on_node else f"http://127.0.0.1:{gateway}",
                 "IRIS_HOME": str(self._home / "iris"),
                 "IRIS_TARGET": "kubernetes",
                 "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{mlflow}",
@@ -188,14 +194,22 @@ class System:
             next(version for version in both if version.sha256 != asked),
         )
 
-    def upload(self, blob: str, data: bytes) -> None:
-        """Put a blob into `models`, as `az storage blob upload` does."""
+    @contextlib.contextmanager
+    def _blob(self, name: str) -> Iterator[BlobClient]:
         with self.outside() as signed_in:
-            service = BlobServiceClient.from_connection_string(
-                signed_in["AZURE_STORAGE_CONNECTION_STRING"]
-            )
-            with service, service.get_blob_client("models", blob) as client:
-                client.upload_blob(data, overwrite=True)
+            signs_in = signed_in["AZURE_STORAGE_CONNECTION_STRING"]
+            with BlobClient.from_connection_string(signs_in, "models", name) as blob:
+                yield blob
+
+    def upload(self, name: str, data: bytes) -> None:
+        """Put a blob into `models`, as `az storage blob upload` does."""
+        with self._blob(name) as blob:
+            blob.upload_blob(data, overwrite=True)
+
+    def download(self, name: str) -> bytes:
+        """Return a blob of `models`."""
+        with self._blob(name) as blob:
+            return blob.download_blob().readall()
 
     def edit(self, **data: str) -> None:
         """Edit `model-config`, as `kubectl edit` does."""
