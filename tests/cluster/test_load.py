@@ -51,7 +51,7 @@ class Load:
         }
 
     @contextlib.contextmanager
-    def sending(self, **variables: str) -> Iterator["subprocess.Popen[bytes]"]:
+    def sending(self, **variables: str) -> Iterator["subprocess.Popen[str]"]:
         """Let the suite send; the block ends with it."""
         command = space.inside([sys.executable, "-m", "load_tests.suite"])
         with (
