@@ -23,12 +23,14 @@ from artifacts.settings import load
 from registry.settings import RegistrySettings
 from registry.status import Status, gather_status
 from tests.cluster.node import images, layout, programs, space
+from tests.support.faulty_proxy import FaultyProxy
 
 ROOT = Path(__file__).parents[2]
 OVERLAY = ROOT / "tests" / "cluster" / "dev"
 NAMESPACE = "iris-ml"
 STANDALONE = "iris-ml-standalone"
-APPS = ("api-gateway", "exporter", "inference-service", "mlflow")
+DOORS = {"api-gateway": 30808, "azurite": 30100, "mlflow": 30505}
+"""The ports of `dev/doors.yaml`, on the node's addresses."""
 ENDED_S = 600
 _AS_JSON = ("--dry-run=client", "--output=json")
 FLOWER = [5.1, 3.5, 1.4, 0.2]
@@ -117,49 +119,46 @@ class System:
         return done.out + done.err
 
     @contextlib.contextmanager
-    def forwarded(
-        self, service: str, port: int, namespace: str = NAMESPACE, *, on_node: bool = False
-    ) -> Iterator[int]:
-        """Yield a port of 127.0.0.1, that of the machine or the node's, that leads to a Service."""
-        forward_to = ["port-forward", f"service/{service}", f":{port}"]
-        command = [self.program, "--namespace", namespace, *forward_to]
-        with subprocess.Popen(
-            space.inside(command) if on_node else command,
-            env=self.environ,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        ) as forward:
-            assert forward.stdout is not None
-            line = forward.stdout.readline()
-            found = re.search(r"127\.0\.0\.1:(\d+)", line)
-            assert found, line + forward.stdout.read()
-            try:
-                yield int(found[1])
-            finally:
-                forward.kill()
+    def forwarded(self, service: str) -> Iterator[int]:
+        """Yield a port of this machine that leads to a Service; it outlives the pods behind it.
+
+        (`kubectl port-forward`, which an engineer has, ends with the first connection that fails.)
+        """
+        with FaultyProxy(DOORS[service], target=self._node) as proxy:
+            yield proxy.port
 
     @contextlib.contextmanager
-    def outside(self, *, on_node: bool = False) -> Iterator[dict[str, str]]:
-        """Yield the environment of an engineer outside of the cluster, with his forwarded ports.
-
-        On the node the gateways' own addresses lead to them.
-        """
-        secret = self.secret("iris-ml-store", "AZURE_STORAGE_CONNECTION_STRING")
+    def outside(self) -> Iterator[dict[str, str]]:
+        """Yield the environment of an engineer outside of the cluster, with his forwarded ports."""
         with (
-            self.forwarded("azurite", 10000, STANDALONE, on_node=on_node) as azurite,
-            self.forwarded("mlflow", 5000, on_node=on_node) as mlflow,
-            self.forwarded("api-gateway", 8080, on_node=on_node) as gateway,
+            self.forwarded("azurite") as azurite,
+            self.forwarded("mlflow") as mlflow,
+            self.forwarded("api-gateway") as gateway,
         ):
-            there = f"BlobEndpoint=http://127.0.0.1:{azurite}/iris"
-            yield self.get("configmap", "iris-ml-environment")["data"] | {
-                "AZURE_STORAGE_CONNECTION_STRING": re.sub("BlobEndpoint=[^;]*", there, secret),
-                "IRIS_GATEWAY_KEY": self.secret("iris-ml-secrets", "gateway-key"),
-                "IRIS_GATEWAY_URL": "" if on_node else f"http://127.0.0.1:{gateway}",
-                "IRIS_HOME": str(self._home / "iris"),
-                "IRIS_TARGET": "kubernetes",
-                "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{mlflow}",
-            }
+            gateway_url = f"http://127.0.0.1:{gateway}"
+            yield {**self._signed_in(azurite, mlflow), "IRIS_GATEWAY_URL": gateway_url}
+
+    def on_node(self) -> dict[str, str]:
+        """Return the environment of an engineer on the node, from where pods are reached, too."""
+        return self._signed_in(DOORS["azurite"], DOORS["mlflow"])
+
+    def _signed_in(self, azurite: int, mlflow: int) -> dict[str, str]:
+        secret = self.secret("iris-ml-store", "AZURE_STORAGE_CONNECTION_STRING")
+        there = f"BlobEndpoint=http://127.0.0.1:{azurite}/iris"
+        return {
+            **self.get("configmap", "iris-ml-environment")["data"],
+            "AZURE_STORAGE_CONNECTION_STRING": re.sub("BlobEndpoint=[^;]*", there, secret),
+            "IRIS_GATEWAY_KEY": self.secret("iris-ml-secrets", "gateway-key"),
+            "IRIS_HOME": str(self._home / "iris"),
+            "IRIS_TARGET": "kubernetes",
+            "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{mlflow}",
+        }
+
+    @property
+    def _node(self) -> str:
+        (node,) = self.get("nodes")["items"]
+        addresses = {a["type"]: a["address"] for a in node["status"]["addresses"]}
+        return str(addresses["InternalIP"])
 
     def secret(self, name: str, key: str) -> str:
         """Return what a Secret holds."""

@@ -184,4 +184,4 @@ def test_a_node_that_was_off_comes_back_with_what_served(system: System) -> None
     lifecycle.stop()
     lifecycle.up()
     system.wait_until_serves(before)
-    assert system.status().troubles == []
+    space.wait_until(lambda: not system.status().troubles, "all of it answers again", 120)

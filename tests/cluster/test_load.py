@@ -15,7 +15,7 @@ from typing import Any, Self
 import pytest
 
 from tests.cluster.node import layout, space
-from tests.cluster.system import FLOWER, NAMESPACE, System
+from tests.cluster.system import DOORS, FLOWER, NAMESPACE, System
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -25,19 +25,10 @@ SOON_S = 10
 """Within this of being ready, a new pod takes load."""
 
 
-@pytest.fixture
-def port(system: System) -> Iterator[int]:
-    """A port of the node that leads to the gateways."""
-    expose = ("expose", "deployment", "api-gateway", "--name=door", "--type=NodePort")
-    system.kubectl(*expose, "--port=8080")
-    yield int(system.get("service", "door")["spec"]["ports"][0]["nodePort"])
-    system.kubectl("delete", "service", "door")
-
-
 class Load:
     """The load suite on the node, which sends to a gateway's port there."""
 
-    def __init__(self, system: System, port: int, folder: Path) -> None:
+    def __init__(self, system: System, folder: Path) -> None:
         self._system, self._folder, self._log = system, folder, folder / "log"
         models = [folder / f"{version.number}.onnx" for version in system.versions()]
         for version, file in zip(system.versions(), models, strict=True):
@@ -45,7 +36,7 @@ class Load:
         gateways = [pod["status"]["podIP"] for pod in system.pods("api-gateway")]
         self._environ = {
             "GATEWAYS": ",".join(f"http://{address}:8080" for address in gateways),
-            "HOST": f"http://127.0.0.1:{port}",
+            "HOST": f"http://127.0.0.1:{DOORS['api-gateway']}",
             "MODEL": ",".join(map(str, models)),
             "OUT": str(folder / "run"),
         }
@@ -54,16 +45,11 @@ class Load:
     def sending(self, **variables: str) -> Iterator["subprocess.Popen[str]"]:
         """Let the suite send; the block ends with it."""
         command = space.inside([sys.executable, "-m", "load_tests.suite"])
-        with (
-            self._system.outside(on_node=True) as signed_in,
-            (self._folder / "log").open("w") as log,
-        ):
-            environ = {**self._system.environ, **signed_in, **self._environ, **variables}
+        signed_in = self._system.on_node()
+        environ = {**self._system.environ, **signed_in, **self._environ, **variables}
+        with self._log.open("w") as log:
             with subprocess.Popen(command, env=environ, stdout=log, stderr=log, text=True) as suite:
-                try:
-                    yield suite
-                finally:
-                    suite.wait(600)
+                yield suite
 
     def result(self) -> dict[str, Any]:
         """Return what came of it."""
@@ -87,9 +73,9 @@ class Load:
 
 
 @pytest.fixture
-def load(system: System, port: int, tmp_path: Path) -> Load:
+def load(system: System, tmp_path: Path) -> Load:
     """The load suite."""
-    return Load(system, port, tmp_path)
+    return Load(system, tmp_path)
 
 
 def test_promotions_and_a_rollback_lose_nothing(load: Load) -> None:
@@ -155,9 +141,9 @@ def calls(system: System, pod: str) -> float:
 class Client(threading.Thread):
     """Asks again and again, each time by a new connection."""
 
-    def __init__(self, system: System, port: int) -> None:
+    def __init__(self, system: System) -> None:
         super().__init__(daemon=True)
-        self._port, self._over = port, threading.Event()
+        self._over = threading.Event()
         key = system.secret("iris-ml-secrets", "gateway-key")
         self._headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
         self.answers: Counter[tuple[int, str]] = Counter()
@@ -166,8 +152,9 @@ class Client(threading.Thread):
 
     def run(self) -> None:
         body = json.dumps({"instances": [FLOWER]})
+        port = DOORS["api-gateway"]
         while not self._over.wait(0.05):
-            connection = http.client.HTTPConnection(layout.NODE_ADDRESS, self._port, timeout=10)
+            connection = http.client.HTTPConnection(layout.NODE_ADDRESS, port, timeout=10)
             try:
                 connection.request("POST", "/v1/predict", body, self._headers)
                 answer = connection.getresponse()
@@ -188,13 +175,11 @@ class Client(threading.Thread):
         self.join()
 
 
-def test_without_inference_clients_are_told_and_gateways_can_be_replaced(
-    system: System, port: int
-) -> None:
+def test_without_inference_clients_are_told_and_gateways_can_be_replaced(system: System) -> None:
     """503 with the problem and when to ask again, never a refused connection."""
     (before,) = set(system.served().values())
     unserved = (503, "application/problem+json")
-    with Client(system, port) as client:
+    with Client(system) as client:
         system.kubectl("scale", "deployment/inference-service", "--replicas=0")
         space.wait_until(lambda: client.answers[unserved], "clients are told", 60)
         space.wait_until(lambda: not system.pods(), "no pod is left", 60)

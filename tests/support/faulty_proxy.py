@@ -26,9 +26,9 @@ class FaultyProxy(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
 
-    def __init__(self, target_port: int) -> None:
+    def __init__(self, target_port: int, target: str = "127.0.0.1") -> None:
         super().__init__(("127.0.0.1", 0), _Connection)
-        self.target_port = target_port
+        self.target, self.target_port = target, target_port
         self.cut_after: int | None = None
         self.answers_to_lose = 0
         self.answer_puts: tuple[int, str] | None = None
@@ -56,7 +56,7 @@ class _Connection(socketserver.BaseRequestHandler):
 
     def handle(self) -> None:
         self.verb = b""
-        with socket.create_connection(("127.0.0.1", self.server.target_port)) as server:
+        with socket.create_connection((self.server.target, self.server.target_port)) as server:
             answers = threading.Thread(target=self._pass_answers, args=(server,))
             answers.start()
             self._pass_requests(server)
