@@ -47,9 +47,11 @@ class Load:
         command = space.inside([sys.executable, "-m", "load_tests.suite"])
         signed_in = self._system.on_node()
         environ = {**self._system.environ, **signed_in, **self._environ, **variables}
-        with self._log.open("w") as log:
-            with subprocess.Popen(command, env=environ, stdout=log, stderr=log, text=True) as suite:
-                yield suite
+        with (
+            self._log.open("w") as log,
+            subprocess.Popen(command, env=environ, stdout=log, stderr=log, text=True) as suite,
+        ):
+            yield suite
 
     def result(self) -> dict[str, Any]:
         """Return what came of it."""
