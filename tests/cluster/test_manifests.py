@@ -286,40 +286,6 @@ class TestOverlay:
         asked |= {item["key"] for s in every("secret", things) for item in s["items"]}
         assert asked <= made
 
-    def test_who_may_talk_to_whom_is_what_the_page_says(self, name: str) -> None:
-        """Each pair of pods, each port; the rest is denied."""
-        rows = re.findall(r"^\| `([a-z-]+)` \| `([a-z-]+)` \| (\d+) \|", PAGE, re.MULTILINE)
-        told = {(source, target, int(port)) for source, target, port in rows}
-        apps = {pod["metadata"]["labels"]["app"] for pod in pods(overlay(name)).values()}
-        assert allowed(overlay(name)) == {row for row in told if {row[0], row[1]} <= apps}
-
-
-def outside(things: list[Thing]) -> dict[str, set[int]]:
-    """Return on which ports each program may call any address, by the NetworkPolicies."""
-    found: dict[str, set[int]] = {}
-    for thing in (thing for thing in things if thing["kind"] == "NetworkPolicy"):
-        for rule in thing["spec"].get("egress", []):
-            if any("ipBlock" in side for side in rule["to"]):
-                assert all(side["ipBlock"]["except"] == ["169.254.0.0/16"] for side in rule["to"])
-                for pod in selected(things, thing["spec"]["podSelector"]):
-                    app = pod["metadata"]["labels"]["app"]
-                    found.setdefault(app, set()).update(port["port"] for port in rule["ports"])
-    return found
-
-
-def test_nobody_gets_out_who_need_not() -> None:
-    """Without Azure only those with a token, since the API server has no selector."""
-    api = {443, 6443}
-    assert outside(overlay("dev-standalone")) == {"inference-service": api, "promoter": api}
-    assert outside(overlay("prod")) == {
-        "api-gateway": {443},
-        "exporter": {443},
-        "inference-service": api,
-        "mlflow": {443, 5432},
-        "promoter": api,
-        "trainer": {443},
-    }
-
 
 def listed_rights(cell: str) -> list[str]:
     """Read the page's way of saying rights: `get, patch configmaps/model-config; get pods`."""
@@ -343,51 +309,6 @@ def matches(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
 def selected(things: list[Thing], selector: Mapping[str, Any]) -> list[Thing]:
     """Return the pod templates that a selector takes."""
     return [pod for pod in pods(things).values() if matches(selector, pod["metadata"]["labels"])]
-
-
-def allowed(things: list[Thing]) -> set[tuple[str, str, int]]:
-    """Return which program may call which, on which port, by the NetworkPolicies."""
-    policies = [thing for thing in things if thing["kind"] == "NetworkPolicy"]
-    spaces = {
-        thing["spec"]["template"]["metadata"]["labels"]["app"]: thing["metadata"]["namespace"]
-        for thing in things
-        if thing["kind"] in ("Deployment", "StatefulSet")
-    } | {"promoter": "iris-ml", "trainer": "iris-ml"}
-
-    def lets(kind: str, one: str, other: str, name: str, number: int) -> bool:
-        """Tell whether a policy of `one` lets it be called by, or call, the other."""
-        peer = "from" if kind == "ingress" else "to"
-        same = {"matchLabels": {SPACE: spaces[one]}}
-        rules = [
-            rule
-            for policy in policies
-            if policy["metadata"]["namespace"] == spaces[one]
-            and matches(policy["spec"]["podSelector"], {"app": one})
-            for rule in policy["spec"].get(kind, [])
-        ]
-        return any(
-            {name, number} & {port["port"] for port in rule["ports"]}
-            and (
-                peer not in rule  # anybody
-                or any(
-                    "ipBlock" not in side
-                    and matches(side.get("podSelector", {}), {"app": other})
-                    and matches(side.get("namespaceSelector", same), {SPACE: spaces[other]})
-                    for side in rule[peer]
-                )
-            )
-            for rule in rules
-        )
-
-    return {
-        (source, target, number)
-        for source in spaces
-        for pod in pods(things).values()
-        for target in [pod["metadata"]["labels"]["app"]]
-        for port, number in ports(pod).items()
-        if lets("egress", source, target, port, number)
-        and lets("ingress", target, source, port, number)
-    }
 
 
 def test_every_namespace_denies_what_is_not_allowed() -> None:
