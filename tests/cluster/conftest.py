@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.cluster.arena import Arena
 from tests.cluster.node import lifecycle, space
 from tests.cluster.system import NAMESPACE, System
 
@@ -45,3 +46,28 @@ def system(whole_system: System) -> System:
         system.iris("recover", "--takeover", "a test left it")
         system.iris("reconcile", "--to", "ledger")
     return system
+
+
+@pytest.fixture(scope="module")
+def engineer(whole_system: System) -> Iterator[Arena]:
+    """An engineer outside, who has promoted once, so that there is something to go back to."""
+    with whole_system.outside() as signed_in:
+        slow = {"IRIS_ROLLOUT_TIMEOUT_S": "150", "KUBECONFIG": whole_system.kubeconfig}
+        arena = Arena(whole_system, signed_in | slow)
+        settle(arena)
+        arena.iris("promote", arena.other(), "--watch", "3s", "--reason", "to have two")
+        yield arena
+
+
+@pytest.fixture
+def arena(engineer: Arena) -> Arena:
+    """The same, with nothing half-done."""
+    settle(engineer)
+    return engineer
+
+
+def settle(arena: Arena) -> None:
+    """End what a test that failed has left."""
+    arena.iris("recover", "--takeover", "a test left it")
+    arena.iris("reconcile", "--to", "ledger")
+    arena.agrees(arena.serving())

@@ -5,7 +5,9 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 from unittest.mock import patch
 
@@ -101,11 +103,14 @@ class Stream:
     Each pauses a little after an answer, so that the processors are there for what is tested.
     """
 
-    def __init__(self, gateway: str, clients: int = 4) -> None:
+    def __init__(
+        self, gateway: str, clients: int = 4, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self.versions: list[list[str]] = [[] for _ in range(clients)]
         """For each client, the version of each answer, in order."""
         self.failures: list[str] = []
         self._gateway = gateway
+        self._headers = headers
         self._ended = threading.Event()
         self._threads = [threading.Thread(target=self._send, args=(v,)) for v in self.versions]
 
@@ -124,7 +129,7 @@ class Stream:
         return [[v for i, v in enumerate(s) if i == 0 or s[i - 1] != v] for s in self.versions]
 
     def _send(self, versions: list[str]) -> None:
-        with httpx.Client(base_url=self._gateway, timeout=30) as client:
+        with httpx.Client(base_url=self._gateway, headers=self._headers, timeout=30) as client:
             while not self._ended.is_set():
                 try:
                     answer = client.post(PREDICT, json={"instances": FLOWERS})
