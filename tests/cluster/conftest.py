@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.arena import Arena
+from tests.cluster.arena import UNGATED, Arena
 from tests.cluster.node import lifecycle, space
 from tests.cluster.system import NAMESPACE, System
 
@@ -55,7 +55,7 @@ def engineer(whole_system: System) -> Iterator[Arena]:
         slow = {"IRIS_ROLLOUT_TIMEOUT_S": "150", "KUBECONFIG": whole_system.kubeconfig}
         arena = Arena(whole_system, signed_in | slow)
         settle(arena)
-        arena.iris("promote", arena.other(), "--watch", "3s", "--reason", "to have two")
+        arena.iris("promote", arena.other(), *UNGATED)
         yield arena
 
 
@@ -70,4 +70,4 @@ def settle(arena: Arena) -> None:
     """End what a test that failed has left."""
     arena.iris("recover", "--takeover", "a test left it")
     arena.iris("reconcile", "--to", "ledger")
-    arena.agrees(arena.serving())
+    arena.system.wait_until_serves(arena.status()["release"]["sha256"])

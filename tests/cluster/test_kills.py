@@ -3,12 +3,11 @@
 import pytest
 
 from registry.crash import CRASH_POINTS
-from tests.cluster.arena import INFERENCE, Arena
+from tests.cluster.arena import INFERENCE, UNGATED, Arena
 from tests.unit.registry.test_recovery import FAILING, SUCCEEDING, Left
 
 pytestmark = pytest.mark.timeout(600)
 
-WATCHED = ("--watch", "3s", "--reason", "to be killed")
 TAKEN = ("recover", "--takeover", "its pod was killed")
 
 
@@ -16,7 +15,7 @@ TAKEN = ("recover", "--takeover", "its pod was killed")
 def test_a_promoter_that_is_killed(arena: Arena, left: Left) -> None:
     """It is ended as the page says, and everything agrees."""
     before, version = arena.serving(), arena.other()
-    arena.job("promote", version, *WATCHED, IRIS_CRASH_AT=left.point).died()
+    arena.job("promote", version, *UNGATED, IRIS_CRASH_AT=left.point).died()
     arena.system.kubectl("rollout", "status", INFERENCE, "--timeout=120s")
     assert promised(left) in arena.iris(*TAKEN)
     arena.agrees({"1": before, "2": version}[left.serving])
@@ -27,7 +26,7 @@ def test_a_promoter_that_is_killed_while_the_release_cannot_start(arena: Arena, 
     """What served before serves in the end."""
     before, version = arena.serving(), arena.other()
     job = arena.job(
-        "promote", version, *WATCHED, IRIS_STOP_AT="before roll out", IRIS_CRASH_AT=left.point
+        "promote", version, *UNGATED, IRIS_STOP_AT="before roll out", IRIS_CRASH_AT=left.point
     )
     job.until_stopped()
     with arena.broken(version):
@@ -40,7 +39,7 @@ def test_a_promoter_that_is_killed_while_the_release_cannot_start(arena: Arena, 
 def test_a_recovery_that_is_killed(arena: Arena) -> None:
     """Recovering the recovery finishes; where no reason is given, the lease is looked at."""
     version = arena.other()
-    arena.job("promote", version, *WATCHED, IRIS_CRASH_AT="during watch").died()
+    arena.job("promote", version, *UNGATED, IRIS_CRASH_AT="during watch").died()
     arena.job(*TAKEN, IRIS_CRASH_AT="after takeover").died()
     told = arena.iris("recover")
     assert "looking for 15 s" in told
@@ -51,7 +50,7 @@ def test_a_recovery_that_is_killed(arena: Arena) -> None:
 def test_a_promoter_whose_pod_is_deleted(arena: Arena) -> None:
     """It says what serves and what is half-done, and no other begins in its place."""
     version = arena.other()
-    job = arena.job("promote", version, "--watch", "60s", "--reason", "to be deleted")
+    job = arena.job("promote", version, *UNGATED, "--watch", "60s")
     job.until_said("watching version")
     told = job.delete_pod()
     assert f"interrupted; version {version}" in told

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from tests.cluster.arena import INFERENCE, REVISION, Arena, blob_of
+from tests.cluster.arena import INFERENCE, REVISION, UNGATED, Arena, blob_of
 from tests.cluster.node import space
 from tests.cluster.system import System
 from tests.faults.promoters import Promoter
@@ -19,8 +19,9 @@ pytestmark = pytest.mark.timeout(600)
 
 def asleep(arena: Arena, version: str, **environ: str) -> Promoter:
     """Start a promotion that sleeps when it has published, before it rolls out."""
-    words = ("promote", version, "--watch", "3s", "--reason", "it can't start")
-    promoter = arena.promoter(*words, IRIS_STOP_AT="before roll out", **environ)
+    promoter = arena.promoter(
+        "promote", version, *UNGATED, IRIS_STOP_AT="before roll out", **environ
+    )
     promoter.until_stopped()
     return promoter
 
@@ -101,7 +102,7 @@ def test_a_cluster_that_starts_no_pod(
     before, version = arena.status()["release"], arena.other()
     as_before = arena.seen()
     with arena.witnessed() as witness:
-        promoter = asleep(arena, version, IRIS_ROLLOUT_TIMEOUT_S="15")
+        promoter = asleep(arena, version, IRIS_ROLLOUT_TIMEOUT_S="30")
         with cause(arena.system):
             promoter.send(signal.SIGCONT)
             done = promoter.ended()
