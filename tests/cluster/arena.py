@@ -22,8 +22,8 @@ from tests.integration.registry.commands import Done, Stream
 
 INFERENCE = "deployment/inference-service"
 KILLED = 137
-# A busy machine measures costs badly, which some gate may then hold against a version.
-UNGATED = ("--watch", "1s", "--force", "the machine is busy")
+# Versions take turns here: one was gone back from, and a busy machine measures costs badly.
+UNGATED = ("--watch", "1s", "--reason", "a test", "--force", "a busy machine")
 REVISION = "deployment.kubernetes.io/revision"
 
 
