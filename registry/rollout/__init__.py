@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from artifacts.release import Release
-from registry.errors import RolloutFailed, TargetMoved
+from registry.errors import RolloutFailed, TargetMoved, TargetUnavailable
 from registry.records import Stamp
 
 
@@ -65,6 +65,8 @@ class Patience(NamedTuple):
 
     timeout_s: float
     pause_s: float
+    away_s: float = 0.0
+    """How long it may not answer, while it is waited for."""
 
 
 class Target(Protocol):
@@ -149,8 +151,19 @@ def wait_until_serving(
     """
     deadline = time.monotonic() + patience.timeout_s
     last = ""
+    answered = time.monotonic()
     while True:
-        state = read()
+        try:
+            state = read()
+        except TargetUnavailable as error:
+            if time.monotonic() > answered + patience.away_s:
+                raise
+            if error.message != last:
+                told(f"looking again: {error.message}")
+                last = error.message
+            time.sleep(patience.pause_s)
+            continue
+        answered = time.monotonic()
         if state.release != release:
             raise TargetMoved(
                 f"{what} was asked for {state.release or 'nothing'} instead of "

@@ -46,6 +46,8 @@ MANAGER = "iris-promoter"
 
 _LOG_LINES = 20
 _POLL_S = 0.5
+_AWAY_S = 60.0
+"""How long an API server may be away while pods come up: one that is restarted is for 20 s."""
 
 T = TypeVar("T")
 
@@ -111,7 +113,7 @@ class KubernetesTarget:
     ) -> TargetState:
         """Ask again and again, until every pod serves the release or the time is over."""
         what = f"{INFERENCE} in {self._name}"
-        patience = Patience(self._timeout_s, _POLL_S)
+        patience = Patience(self._timeout_s, _POLL_S, _AWAY_S)
         return wait_until_serving(self.read, release, told, what, patience)
 
     def _write_config(self, config: ConfigMap, release: Release | None, under: Fence) -> None:

@@ -29,6 +29,7 @@ class ApiServer:
         self.logs: dict[str, str] = {}
         self.requests: list[str] = []
         self.down = False
+        self.answers_to_lose = 0
         self.template_changes = 0
         spec = {"replicas": replicas, "template": {"metadata": {"annotations": {}}}}
         self._put(DEPLOYMENT, {"metadata": {"name": "inference-service"}, "spec": spec})
@@ -88,6 +89,9 @@ class ApiServer:
         """Answer one request."""
         path = request.url.path
         self.requests.append(f"{request.method} {path}")
+        if self.answers_to_lose:
+            self.answers_to_lose -= 1
+            raise httpx.RemoteProtocolError("it was cut")
         if self.down:
             raise httpx.ConnectError("nobody listens")
         match request.method:

@@ -184,6 +184,14 @@ def test_a_pod_that_died_and_came_back_is_no_trouble(server: ApiServer) -> None:
     assert server.target().read().rollout == Rollout("idle")
 
 
+def test_an_api_server_that_is_away_for_a_moment_is_waited_for(server: ApiServer) -> None:
+    """It may be replaced during a rollout, which goes on without it."""
+    server.answers_to_lose = 2
+    said: list[str] = []
+    assert server.target().wait_until_serving(ONE, said.append).release == ONE
+    assert said == ["looking again: the API server of test/iris-ml does not answer (it was cut)"]
+
+
 def test_a_rollout_that_is_not_begun_is_not_over(server: ApiServer) -> None:
     """The status is of the template before, until the controller has seen the new one."""
     write(server, TWO, 6)
