@@ -259,6 +259,14 @@ class Witness:
         assert all(found == {sha256} for found in self.digests)
 
 
+@contextlib.contextmanager
+def signed_in(system: System) -> Iterator[Arena]:
+    """Yield the arena of an engineer whose forwarded ports last while the block runs."""
+    with system.outside() as environ:
+        slow = {"IRIS_ROLLOUT_TIMEOUT_S": "150", "KUBECONFIG": system.kubeconfig}
+        yield Arena(system, environ | slow)
+
+
 def blob_of(version: str) -> str:
     """Return where the file of a registered version lies in `models`."""
     return registry_release(int(version), "").blob

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.arena import UNGATED, Arena
+from tests.cluster.arena import UNGATED, Arena, signed_in
 from tests.cluster.node import lifecycle, space
 from tests.cluster.system import NAMESPACE, System
 
@@ -51,9 +51,7 @@ def system(whole_system: System) -> System:
 @pytest.fixture(scope="module")
 def engineer(whole_system: System) -> Iterator[Arena]:
     """An engineer outside, who has promoted once, so that there is something to go back to."""
-    with whole_system.outside() as signed_in:
-        slow = {"IRIS_ROLLOUT_TIMEOUT_S": "150", "KUBECONFIG": whole_system.kubeconfig}
-        arena = Arena(whole_system, signed_in | slow)
+    with signed_in(whole_system) as arena:
         settle(arena)
         arena.iris("promote", arena.other(), *UNGATED)
         yield arena
