@@ -23,12 +23,14 @@ from artifacts.settings import load
 from registry.settings import RegistrySettings
 from registry.status import Status, gather_status
 from tests.cluster.node import images, layout, programs, space
+from tests.integration.registry import commands
 from tests.support.faulty_proxy import FaultyProxy
 
 ROOT = Path(__file__).parents[2]
 OVERLAY = ROOT / "tests" / "cluster" / "dev"
 NAMESPACE = "iris-ml"
 STANDALONE = "iris-ml-standalone"
+APPS = ("api-gateway", "exporter", "inference-service", "mlflow")
 DOORS = {"api-gateway": 30808, "azurite": 30100, "mlflow": 30505}
 """The ports of `dev/doors.yaml`, on the node's addresses."""
 ENDED_S = 600
@@ -167,8 +169,9 @@ class System:
     def iris(self, *words: str, code: int = 0, **environ: str) -> str:
         """Run a command of an engineer outside of the cluster."""
         with self.outside() as signed_in:
-            done = self.run("iris", *words, code=code, environ=signed_in | environ)
-        return done.out + done.err
+            everything = {**signed_in, "KUBECONFIG": self.kubeconfig, **environ}
+            done = commands.iris(self._home / "iris", *words, code=code, **everything)
+        return done.stdout + done.stderr
 
     def status(self) -> Status:
         """Return what `iris status` says; here, since each start of `iris` imports MLflow anew."""
@@ -178,7 +181,8 @@ class System:
 
     def promote(self, version: int) -> None:
         """Let a version serve, from outside, with a short window."""
-        self.iris("promote", str(version), "--watch", "2s", "--reason", "a test")
+        unhurried = ("--watch", "1s", "--force", "a busy machine measures costs badly")
+        self.iris("promote", str(version), *unhurried, "--reason", "a test")
 
     def versions(self) -> tuple[Version, Version]:
         """Return the version that is asked for, and one that may be promoted."""
