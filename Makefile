@@ -29,10 +29,10 @@ COMPILE   := $(UV) compile --quiet --universal --python-version 3.11 --generate-
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down cluster-up cluster-down test test-clients test-compose test-faults \
-  test-load load load-ui bench dashboard rules images deploy-dev deploy-prod \
-  undo-deploy-dev undo-deploy-prod promote-dev promote-prod mlflow lint format \
-  lock clean
+.PHONY: help setup demo up down cluster-up cluster-down cluster-test test test-clients \
+  test-compose test-faults test-load load load-ui bench dashboard rules images deploy-dev \
+  deploy-prod undo-deploy-dev undo-deploy-prod promote-dev promote-prod mlflow lint format lock \
+  clean
 
 help: ## List what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-16s %s\n", $$1, $$2}'
@@ -78,6 +78,9 @@ cluster-up: $(INSTALLED) ## Start one real Kubernetes node here, or check that o
 
 cluster-down: $(INSTALLED) ## End that node, and remove all that it had
 	@$(VENV)/bin/python -m tests.cluster.node down
+
+cluster-test: $(INSTALLED) ## Build the images, start a node, deploy, run all that needs a cluster, end all of it
+	@tests/cluster/run $(PYTEST)
 
 bench: $(INSTALLED) ## Measure beside peers; PEERS=mosec,echo CONNECTIONS=32,128 ROUNDS=3 narrows it
 	@$(VENV)/bin/python -m load_tests.benchmark

@@ -27,7 +27,7 @@ def whole_system(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
     if not there:
         system.load_images()
         system.deploy()
-    if not system.config():
+    if "MODEL_VERSION" not in system.config():
         system.train("train-1")
         system.make("promote-dev", VERSION="1", REASON="the first")
         system.train("train-2", "--seed", "2")

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import subprocess
 import tarfile
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,8 @@ def load(source: str) -> None:
         with Path(source).open("rb") as file:
             space.run(space.inside([*CTR, "import", "-"]), stdin=file)
         return
-    with subprocess.Popen(["docker", "save", source], stdout=subprocess.PIPE) as saving:
+    engine = os.environ.get("DOCKER", "docker")
+    with subprocess.Popen([engine, "save", source], stdout=subprocess.PIPE) as saving:
         assert saving.stdout is not None
         try:
             space.run(space.inside([*CTR, "import", "-"]), stdin=saving.stdout)
