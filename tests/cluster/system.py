@@ -294,8 +294,7 @@ class System:
     def load_images(self) -> None:
         """Bring in the images that the manifests name, from this machine's engine."""
         done = self.kubectl("kustomize", str(OVERLAY))
-        for image in sorted(set(re.findall(r"image: (\S+)", done))):
-            images.load(image)
+        images.load(*sorted(set(re.findall(r"image: (\S+)", done))))
 
     def deploy(self) -> None:
         """Bring the system in, as an operator does; what is there stays."""

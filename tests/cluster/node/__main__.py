@@ -46,8 +46,7 @@ def restart(program: str) -> None:
 @click.argument("sources", nargs=-1, required=True, metavar="TAR|IMAGE…")
 def load(sources: tuple[str, ...]) -> None:
     """Bring in images, from what `docker save` wrote or from the engine of this machine."""
-    for source in sources:
-        images.load(source)
+    images.load(*sources)
 
 
 @node.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})

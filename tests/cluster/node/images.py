@@ -15,19 +15,23 @@ from tests.cluster.node.layout import NAME, NodeError
 CTR = ("ctr", "--namespace=k8s.io", "images")
 
 
-def load(source: str) -> None:
-    """Bring in what is in a tar, or an image of the engine on this machine."""
-    if Path(source).is_file():
-        with Path(source).open("rb") as file:
+def load(*sources: str) -> None:
+    """Bring in what is in tars, and images of the engine on this machine; those share layers."""
+    tars = [source for source in sources if Path(source).is_file()]
+    for tar in tars:
+        with Path(tar).open("rb") as file:
             space.run(space.inside([*CTR, "import", "-"]), stdin=file)
+    names = [source for source in sources if source not in tars]
+    if not names:
         return
     engine = os.environ.get("DOCKER", "docker")
-    with subprocess.Popen([engine, "save", source], stdout=subprocess.PIPE) as saving:
+    with subprocess.Popen([engine, "save", *names], stdout=subprocess.PIPE) as saving:
         assert saving.stdout is not None
         try:
             space.run(space.inside([*CTR, "import", "-"]), stdin=saving.stdout)
         except NodeError as error:
-            raise NodeError(f"{source} is no tar, nor did docker save give it: {error}") from error
+            what = ", ".join(names)
+            raise NodeError(f"{what}: no tar, nor did docker save give it: {error}") from error
 
 
 def system() -> dict[str, str]:
