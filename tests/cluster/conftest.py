@@ -39,20 +39,24 @@ def whole_system(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.fixture
 def system(whole_system: System) -> System:
     """The system, with nothing half-done, which serves what its ledger says."""
-    system = whole_system
+    settle(whole_system)
+    return whole_system
+
+
+def settle(system: System) -> None:
+    """End what a test left half-done, and bring back what the ledger says."""
     system.kubectl("rollout", "status", "deployment/inference-service", "--timeout=180s")
     found = system.status()
     if found.troubles:
         system.iris("recover", "--takeover", "a test left it")
         system.iris("reconcile", "--to", "ledger")
-    return system
 
 
 @pytest.fixture(scope="module")
 def engineer(whole_system: System) -> Iterator[Arena]:
     """An engineer outside, who has promoted once, so that there is something to go back to."""
     with signed_in(whole_system) as arena:
-        settle(arena)
+        end_what_is_left(arena)
         arena.iris("promote", arena.other(), *UNGATED)
         yield arena
 
@@ -60,11 +64,11 @@ def engineer(whole_system: System) -> Iterator[Arena]:
 @pytest.fixture
 def arena(engineer: Arena) -> Arena:
     """The same, with nothing half-done."""
-    settle(engineer)
+    end_what_is_left(engineer)
     return engineer
 
 
-def settle(arena: Arena) -> None:
+def end_what_is_left(arena: Arena) -> None:
     """End what a test that failed has left."""
     arena.iris("recover", "--takeover", "a test left it")
     arena.iris("reconcile", "--to", "ledger")

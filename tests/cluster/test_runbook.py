@@ -3,6 +3,7 @@
 A test bears the name of the section that it types. What goes to Azure is typed against stand-ins.
 """
 
+import base64
 import contextlib
 import hashlib
 import inspect
@@ -20,8 +21,8 @@ import pytest
 from artifacts.store import BlobStore, open_store
 from registry.versions import Versions
 from tests.cluster import stand_ins
-from tests.cluster.conftest import WATCH
-from tests.cluster.node import space
+from tests.cluster.conftest import WATCH, settle
+from tests.cluster.node import images, space
 from tests.cluster.runbook import PAGE, Block, Shell, read
 from tests.cluster.system import NAMESPACE, OVERLAY, ROOT, STANDALONE, System
 
@@ -63,8 +64,9 @@ def test_what_goes_to_azure_is_marked() -> None:
 def test_a_stand_in_refuses_what_it_does_not_know(tmp_path: Path, command: str) -> None:
     """Misspelt, or without what it needs, a command fails as the real one does."""
     stand_ins.put_into(tmp_path)
-    words = [f"{tmp_path}/{command.split()[0]}", *command.split()[1:]]
-    assert subprocess.run(words, cwd=ROOT, capture_output=True, check=False).returncode == 2
+    program, *words = command.split()
+    done = subprocess.run([tmp_path / program, *words], cwd=ROOT, capture_output=True, check=False)
+    assert done.returncode == 2
 
 
 class Operator:
@@ -102,18 +104,28 @@ def shell(
     capture = request.config.pluginmanager.getplugin("capturemanager")
     assert capture is not None
     with capture.global_and_fixture_disabled():
-        print(f"\nrunbook: {len(typed)} of {len(BLOCKS)} blocks typed, {azure} to stand-ins")
+        print(  # noqa: T201
+            f"\nrunbook: {len(typed)} of {len(BLOCKS)} blocks typed, {azure} to stand-ins")
 
 
 @pytest.fixture
-def operator(request: pytest.FixtureRequest, system: System, shell: Shell) -> Iterator[Operator]:
-    """An operator with the section of the test's name, who is to type all of it."""
+def operator(
+    request: pytest.FixtureRequest, whole_system: System, shell: Shell
+) -> Iterator[Operator]:
+    """An operator with the section of the test's name, who is to type all of it.
+
+    Afterwards the system is as before. `iris status`, which is slow, is only asked where pods or
+    `model-config` are not.
+    """
+    system = whole_system
     blocks = [block for block in BLOCKS if named(block.section) == request.node.originalname]
-    before = len(shell.typed)
-    kept = state(system)
+    typed = len(shell.typed)
+    kept, digest = state(system), sha256(system)
     yield Operator(system, shell, blocks)
     restore(system, kept)
-    assert set(shell.typed[before:]) == set(blocks), "not all of the section was typed"
+    if sha256(system) != digest or not system.serves(digest):
+        settle(system)
+    assert set(shell.typed[typed:]) == set(blocks), "not all of the section was typed"
 
 
 def state(system: System) -> dict[str, Any]:
@@ -129,6 +141,8 @@ def restore(system: System, kept: dict[str, Any]) -> None:
             path = "/spec/template/spec" if name in WORKLOADS else "/spec"
             patch = [{"op": "replace", "path": path, "value": kept[name]}]
             system.kubectl("patch", name, "--type=json", f"--patch={json.dumps(patch)}")
+    if not system.get(INFERENCE)["spec"]["replicas"]:  # which the autoscaler leaves alone
+        system.kubectl("scale", INFERENCE, "--replicas=2")
     for name in WORKLOADS:
         system.kubectl("rollout", "status", name, "--timeout=180s")
 
@@ -207,7 +221,7 @@ def test_what_is_there(operator: Operator) -> None:
     assert pod in operator.type(lately)
 
 
-def test_logs(operator: Operator) -> None:
+def test_follow_the_logs(operator: Operator) -> None:
     """Of every pod, whole; one request is found in them by its id."""
     whole, followed, chosen = operator.blocks
     system, request = operator.system, f"runbook-{secrets.token_hex(4)}"
@@ -220,14 +234,14 @@ def test_logs(operator: Operator) -> None:
     assert '"status":401' in operator.type(chosen, REQUEST_ID=request)
 
 
-def test_health(operator: Operator) -> None:
+def test_ask_for_health(operator: Operator) -> None:
     """Gateway and inference say that they are ready, and a pod what it serves."""
     inside, one = operator.blocks
     assert operator.type(inside).count("200 OK") == 3
     assert sha256(operator.system) in operator.type(one, POD=name_of_pod(operator.system))
 
 
-def test_metrics(operator: Operator) -> None:
+def test_read_the_metrics(operator: Operator) -> None:
     """The figures of a gateway, and of an inference pod."""
     (figures,) = operator.blocks
     shown = operator.type(figures, POD=name_of_pod(operator.system))
@@ -245,11 +259,12 @@ def test_high_cpu(operator: Operator) -> None:
     at_once = {"stabilizationWindowSeconds": 0}
     quick = {"type": "Pods", "value": 4, "periodSeconds": 15}
     behavior = {"scaleUp": at_once, "scaleDown": {**at_once, "policies": [quick]}}
-    metric = system.get("hpa", "api-gateway")["spec"]["metrics"][0]
-    metric["resource"]["target"]["averageUtilization"] = 10
-    patch(system, "hpa/api-gateway", spec={"metrics": [metric], "behavior": behavior})
+    metrics = system.get("hpa", "api-gateway")["spec"]["metrics"]
+    lower = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 40}}
+    low = [{"type": "Resource", "resource": lower}]
+    patch(system, "hpa/api-gateway", spec={"metrics": low, "behavior": behavior})
     address = system.get("service", "api-gateway")["spec"]["clusterIP"]
-    load = ["wrk", "-t1", "-c1", "-d600s", f"http://{address}:8080/health/live"]
+    load = ["wrk", "-t1", "-c2", "-d600s", f"http://{address}:8080/health/live"]
     with subprocess.Popen(space.inside(load), stdout=subprocess.DEVNULL) as loading:
         try:
             limited = ("describe", "hpa", "api-gateway")
@@ -261,6 +276,7 @@ def test_high_cpu(operator: Operator) -> None:
             space.wait_until(lambda: replicas(system, GATEWAY) > 4, "there are more", 120)
         finally:
             loading.terminate()
+    patch(system, "hpa/api-gateway", spec={"metrics": metrics})
     operator.type(undo)
     space.wait_until(lambda: replicas(system, GATEWAY) == 2, "as many as before", 180)
 
@@ -287,16 +303,9 @@ def test_high_memory(operator: Operator) -> None:
     spec = {"template": {"spec": {"containers": leak}}}
     system.kubectl("patch", GATEWAY, f"--patch={json.dumps({'spec': spec})}")
     killed = r"api-gateway\S+\t[1-9]\d*\tOOMKilled"
-    shown = ""
-
-    def is_shown() -> bool:
-        nonlocal shown
-        shown = operator.type(look)
-        return re.search(killed, shown) is not None
-
-    space.wait_until(is_shown, "the look shows the kill", 120)
-    assert '"memory":"512Mi"' in shown
+    space.wait_until(lambda: re.search(killed, operator.type(look)), "the kill is seen", 120)
     operator.type(raise_limit)
+    space.wait_until(lambda: not re.search(killed, operator.type(look)), "others serve", 120)
 
     def holds() -> bool:
         page = system.kubectl(
@@ -371,9 +380,9 @@ def test_a_rollout_is_stuck(operator: Operator) -> None:
     system.kubectl("set", "image", GATEWAY, "api-gateway=iris-gateway:none")
     in_state(system, "ImagePullBackOff", "api-gateway")
     shown = operator.type(look)
-    assert "timed out waiting" in shown
+    assert "Waiting for deployment" in shown
     assert 'Failed to pull image "iris-gateway:none"' in shown
-    assert replicas(system, GATEWAY) == 2
+    assert replicas(system, GATEWAY) >= 2
     assert "successfully rolled out" in operator.type(undo)
 
 
@@ -397,12 +406,199 @@ def test_no_inference_pod_is_left(operator: Operator) -> None:
     look, start = operator.blocks
     system = operator.system
     system.kubectl("scale", INFERENCE, "--replicas=0")
-    space.wait_until(lambda: not system.served(), "there is none", 60)
     with system.forwarded("api-gateway", 8080) as port:
-        answer = system.predict(port)
-    assert (answer.status, answer.body["type"]) == (503, "docs/api.md#not-ready")
+        space.wait_until(lambda: system.predict(port).status == 503, "nothing is answered", 60)
+        assert system.predict(port).body["type"] == "docs/api.md#not-ready"
     shown = operator.type(look)
     assert "503 Service Unavailable" in shown
     assert "retry-after" in shown
     assert re.search(r"inference-service +0/0", shown)
     assert "200 OK" in operator.type(start)
+
+
+# Changing
+
+
+def test_deploy_a_new_image(operator: Operator, tmp_path: Path) -> None:
+    """The image is another, the release the same; the undo brings the image of before."""
+    deploy, look, undo = operator.blocks
+    system, digest = operator.system, sha256(operator.system)
+    name = "docker.io/library/iris-gateway"
+    space.run(space.inside([*images.CTR, "tag", "--force", f"{name}:local", f"{name}:next"]))
+    overlay = {
+        "resources": [os.path.relpath(OVERLAY, tmp_path)],
+        "images": [{"name": "iris-gateway", "newTag": "next"}],
+    }
+    (tmp_path / "kustomization.yaml").write_text(json.dumps(overlay))
+    system.make("deploy-dev", OVERLAY=str(OVERLAY))
+    shown = operator.type(deploy, OVERLAY=str(tmp_path))
+    assert re.search(r"^\+ .*image: iris-gateway:next$", shown, re.MULTILINE)
+    assert "iris-gateway:next" in operator.type(look)
+    assert system.serves(digest)
+    operator.type(undo)
+    assert "iris-gateway:next" not in operator.type(look)
+    assert system.serves(digest)
+
+
+def test_promote_a_version(operator: Operator) -> None:
+    """By a Job in the cluster; status and history tell of it."""
+    promote, look = operator.blocks
+    system = operator.system
+    operator.type(promote)
+    shown = operator.type(look)
+    assert "serving      version 2" in shown
+    assert "better on versicolor" in shown
+    system.iris("rollback", "--to", "1", "--reason", "a test has ended")
+
+
+def test_update_a_model_by_hand(operator: Operator, tmp_path: Path) -> None:
+    """It serves, and the status says that a hand put it in, until either way settles it."""
+    upload, name, keep, undo = operator.blocks
+    system, before = operator.system, sha256(operator.system)
+    file = tmp_path / "model.onnx"
+    file.write_bytes(file_of(system, 2))
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    with models(system) as blobs:
+        blobs.delete(BY_HAND)
+    operator.type(upload, FILE=str(file))
+    assert "by hand" in operator.type(name)
+    assert system.serves(digest)
+    system.make("deploy-dev", code=2, OVERLAY=str(OVERLAY))
+    operator.type(undo)
+    system.wait_until_serves(before)
+    operator.type(name)
+    operator.type(keep)
+    assert system.status()["troubles"] == []
+    assert system.serves(digest)
+    system.iris("rollback", "--to", "1", "--reason", "a test has ended")
+    assert system.serves(before)
+
+
+def test_scale_by_hand(operator: Operator) -> None:
+    """The autoscaler keeps to the minimum, and takes back what is scaled without it."""
+    scale, undo = operator.blocks
+    system = operator.system
+    quick = {"type": "Pods", "value": 4, "periodSeconds": 15}
+    down = {"stabilizationWindowSeconds": 0, "policies": [quick]}
+    patch(system, "hpa/inference-service", spec={"behavior": {"scaleDown": down}})
+    operator.type(scale)
+    assert replicas(system, INFERENCE) == 3
+    operator.type(undo)
+    space.wait_until(lambda: replicas(system, INFERENCE) == 2, "as many as before", 120)
+    system.kubectl("scale", INFERENCE, "--replicas=3")
+    space.wait_until(lambda: replicas(system, INFERENCE) == 3, "it is scaled", 60)
+    space.wait_until(lambda: replicas(system, INFERENCE) == 2, "that is taken back", 120)
+
+
+@contextlib.contextmanager
+def key_vault(system: System) -> Iterator[None]:
+    """Let External Secrets bring `iris-ml-secrets`, from its fake provider in Key Vault's place."""
+    data = [
+        {"key": key, "value": system.secret("iris-ml-secrets", key)}
+        for key in ("gateway-api-keys", "gateway-key", "mlflow-database")
+    ]
+    store = {
+        "apiVersion": "external-secrets.io/v1",
+        "kind": "SecretStore",
+        "metadata": {"name": "key-vault"},
+        "spec": {"provider": {"fake": {"data": data}}},
+    }
+    external = ("externalsecret/iris-ml-secrets", "secretstore/key-vault")
+    try:
+        system.kubectl("apply", "--filename=-", stdin=json.dumps(store))
+        system.kubectl("apply", "--filename=k8s/components/azure/externalsecret.yaml")
+        system.kubectl("wait", "--for=condition=Ready", external[0], "--timeout=60s")
+        yield
+    finally:
+        system.kubectl("delete", *external, "--cascade=orphan")
+        system.kubectl("delete", "secret", "iris-ml-secrets")
+        system.run("k8s/components/standalone/secrets")
+
+
+def test_rotate_the_keys_of_clients(operator: Operator, tmp_path: Path) -> None:
+    """The new file comes by force; each gateway takes it without a restart."""
+    put, fetch = operator.blocks
+    system, key = operator.system, secrets.token_hex(32)
+    before = {pod["metadata"]["name"] for pod in system.pods("api-gateway")}
+    file = tmp_path / "keys"
+    line = f"shop:{hashlib.sha256(key.encode()).hexdigest()}\n"
+    file.write_text(system.secret("iris-ml-secrets", "gateway-api-keys").strip() + f"\n{line}")
+    asking = ("curl", "-sS", "-i", "-H", f"authorization: Bearer {key}")
+    url = "http://127.0.0.1:8080/v1/model"
+
+    def answers() -> list[str]:
+        pods = sorted(before)
+        return [system.kubectl("exec", pod, "--", *asking, url).split()[1] for pod in pods]
+
+    assert answers() == ["401", "401"]
+    with key_vault(system):
+        operator.type(put, FILE=str(file))
+        shown = operator.type(fetch)
+        assert "SecretSynced" in shown
+        space.wait_until(lambda: answers() == ["200", "200"], "both let the key in", 150)
+        assert "shop" in operator.type(fetch)
+    pods = system.pods("api-gateway")
+    assert {pod["metadata"]["name"] for pod in pods} == before
+    assert not any(pod["status"]["containerStatuses"][0]["restartCount"] for pod in pods)
+
+
+def test_change_mlflow_s_password(operator: Operator) -> None:
+    """MLflow signs in with the new one, after its restart; and with the former again."""
+    change, fetch = operator.blocks
+    system = operator.system
+    kept = json.loads(
+        system.kubectl("get", "secret", STANDALONE, f"--namespace={STANDALONE}", "--output=json")
+    )
+    former = base64.b64decode(kept["data"]["postgres-password"]).decode()
+    with key_vault(system):
+        for password in (secrets.token_hex(16), former):
+            operator.type(change, PASSWORD=password, DATABASE=f"postgres.{STANDALONE}.svc:5432")
+            assert "registered   2, 1" in operator.type(fetch)
+            shown = system.kubectl(
+                "exec", "deployment/mlflow", "--", "printenv", "MLFLOW_BACKEND_STORE_URI"
+            )
+            assert password in shown
+
+
+def test_restart_everything(operator: Operator) -> None:
+    """Every pod is another, and serves what it did."""
+    (restart,) = operator.blocks
+    system, digest = operator.system, sha256(operator.system)
+    apps = ("api-gateway", "inference-service", "mlflow")
+    before = {pod["metadata"]["name"] for app in apps for pod in system.pods(app)}
+    assert operator.type(restart).count("successfully rolled out") == 3
+    assert not before & {pod["metadata"]["name"] for app in apps for pod in system.pods(app)}
+    assert system.serves(digest)
+
+
+def test_go_back(operator: Operator) -> None:
+    """With the ledger in step; or by hand, which is seen and is settled."""
+    rollback, undo, to_revision, settle_it = operator.blocks
+    system, before = operator.system, sha256(operator.system)
+    system.iris("promote", "2", "--watch", WATCH, "--reason", "to go back from")
+    newer = sha256(system)
+    assert "serving      version 1" in operator.type(rollback)
+    assert system.serves(before)
+    revision = system.get(INFERENCE)["metadata"]["annotations"]["deployment.kubernetes.io/revision"]
+    operator.type(undo)
+    assert system.serves(newer)
+    operator.type(settle_it)
+    assert system.status()["troubles"] == []
+    assert "in the way" in operator.type(to_revision, REVISION=revision)
+    assert system.serves(before)
+    system.iris("reconcile", "--to", "serving", "--reason", "a test has ended")
+
+
+def test_after_a_disaster(operator: Operator) -> None:
+    """The namespace is gone, and a deploy lets the same release serve."""
+    cluster, made, deploy, blob, region = operator.blocks
+    system, digest = operator.system, sha256(operator.system)
+    system.kubectl("delete", "namespace", NAMESPACE, "--timeout=180s")
+    operator.type(made)
+    shown = operator.type(deploy)
+    assert "serving      version 1" in shown
+    assert "in the way" not in shown
+    system.wait_until_serves(digest)
+    operator.type(cluster)
+    operator.type(blob, BLOB=system.config()["MODEL_BLOB_NAME"])
+    operator.type(region)
