@@ -83,7 +83,8 @@ class Shell:
             ends = time.monotonic() + ENDED_S
             try:
                 while words not in shell.stdout.readline():
-                    assert shell.poll() is None and time.monotonic() < ends, f"{words} not shown"
+                    assert shell.poll() is None, f"it ended without {words}"
+                    assert time.monotonic() < ends, f"it went on without {words}"
             finally:
                 os.killpg(shell.pid, signal.SIGINT)
 

@@ -21,8 +21,8 @@ STORE = "secretstore/key-vault"
 
 def blob_list(given: argparse.Namespace) -> None:
     """List the names of blobs."""
-    for name in _container(given).list_blob_names(name_starts_with=given.prefix):
-        print(name)
+    names = _container(given).list_blob_names(name_starts_with=given.prefix)
+    sys.stdout.writelines(f"{name}\n" for name in names)
 
 
 def blob_upload(given: argparse.Namespace) -> None:
