@@ -193,7 +193,7 @@ def models(system: System) -> Iterator[BlobStore]:
 
 def file_of(system: System, version: int) -> bytes:
     """Return a version's release file as MLflow has it."""
-    with system.forwarded("mlflow", 5000) as port:
+    with system.forwarded("mlflow") as port:
         versions = Versions(f"http://127.0.0.1:{port}")
         return versions.release_file(versions.candidate(version))
 
@@ -407,7 +407,7 @@ def test_no_inference_pod_is_left(operator: Operator) -> None:
     look, start = operator.blocks
     system = operator.system
     system.kubectl("scale", INFERENCE, "--replicas=0")
-    with system.forwarded("api-gateway", 8080) as port:
+    with system.forwarded("api-gateway") as port:
         space.wait_until(lambda: system.predict(port).status == 503, "nothing is answered", 60)
         assert system.predict(port).body["type"] == "docs/api.md#not-ready"
     shown = operator.type(look)
