@@ -40,7 +40,7 @@ def way_on(operation: Operation, state: TargetState) -> Way:
         return Way.ABANDON
     if Effect.COMPENSATE in operation.effects:
         return Way.COMPENSATE
-    if Effect.MOVE_ALIAS in operation.effects:
+    if {Effect.WATCH, Effect.MOVE_ALIAS}.intersection(operation.effects):
         return Way.FINISH  # every instance had proven it; the alias may name it already
     try:
         proven = awaited(state, operation.intent.to) is None

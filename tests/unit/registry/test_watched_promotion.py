@@ -120,6 +120,18 @@ def test_a_repeated_window_compares_with_what_served_before_the_first(
     world.consistent()
 
 
+@pytest.mark.usefixtures("dead", "gateway")
+def test_what_was_being_watched_is_waited_for_and_watched_anew(world: World) -> None:
+    """Every instance had proven it: that one is not ready at the moment is no reason to go back."""
+    version = world.register(tilt=0.01)
+    with pytest.raises(Crash):
+        promote(working(world, crash_at="during watch"), Request(version, watch_s=0.1))
+    world.target.restart()
+    recover(working(world))
+    assert last_outcome(world).result is Result.DONE
+    assert world.serving() == str(version)
+
+
 def test_a_release_is_compared_with_the_one_before(world: World, gateway: Gateway) -> None:
     """Both answer at once: nothing is said of a comparison that was not made."""
     assert gateway.seconds == {}
