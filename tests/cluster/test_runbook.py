@@ -437,7 +437,8 @@ def test_deploy_a_new_image(operator: Operator, tmp_path: Path) -> None:
     assert "iris-gateway:next" in operator.type(look)
     assert system.serves(digest)
     operator.type(undo)
-    assert "iris-gateway:next" not in operator.type(look)
+    gone = (lambda: "iris-gateway:next" not in operator.type(look), "the last has ended", 60)
+    space.wait_until(*gone)
     assert system.serves(digest)
 
 
