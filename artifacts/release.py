@@ -85,7 +85,7 @@ def asked_for(config: Mapping[str, str], template: str) -> Release | None:
     Raises:
         SettingsError: what stands there names no release.
     """
-    configured = Release.from_environ(config) if config.get("MODEL_VERSION") else None
+    configured = Release.from_environ(config) if "MODEL_VERSION" in config else None
     written, template = config.get("RELEASE") or _NOTHING, template or _NOTHING
     if release_text(configured) != written or template == written:
         return configured

@@ -218,7 +218,9 @@ def test_who_is_not_let_in_is_told_so(server: ApiServer) -> None:
     assert "make deploy-dev" in told.value.hint
 
 
-@pytest.mark.parametrize("data", [{"MODEL_BLOB_NAME": ""}, {"PROMOTION": "soon"}])
+@pytest.mark.parametrize(
+    "data", [{"MODEL_BLOB_NAME": ""}, {"MODEL_VERSION": ""}, {"PROMOTION": "soon"}]
+)
 def test_a_config_that_names_nothing_is_told(server: ApiServer, data: dict[str, str]) -> None:
     """With the object to mend."""
     server.edit(**data)
