@@ -212,7 +212,7 @@ class RunningOperation:
 
     @contextlib.contextmanager
     def _gateways(self) -> Iterator[Gateways | None]:
-        urls = self._work.settings.gateways or self._patiently(self._work.target.read).gateways
+        urls = self._work.gateways(self._patiently(self._work.target.read))
         if not urls:
             yield None
             return
@@ -244,8 +244,8 @@ class RunningOperation:
         if missing is not None and not is_served(state, self.intent.to):
             why = f": {state.rollout.reason}" if state.rollout.reason else ""
             raise WatchFailed(f"{self.intent.to} serves no more, it needs {missing}{why}")
-        if state.gateways and not self._work.settings.gateways:
-            gateways.keep_to(state.gateways)
+        if urls := self._work.gateways(state):
+            gateways.keep_to(urls)
 
     def compensate(self) -> None:
         """Bring back what served before.

@@ -7,6 +7,7 @@ or where something serves that was put in by hand, it would change what serves.
 from artifacts.release import Release
 from registry.errors import TakenOverByHand
 from registry.promotion import refuse_open
+from registry.status import RECONCILE, by_hand
 from registry.workspace import Workspace
 
 
@@ -26,10 +27,5 @@ def preflight(work: Workspace) -> Release | None:
     if state.release is None and state.fence is None:
         return chain.serving  # deployed anew: the deploy itself brings it back
     if state.release != chain.serving:
-        raise TakenOverByHand(
-            f"{state.release or 'nothing'} was put in by hand, and the ledger says "
-            f"{chain.serving or 'nothing'}",
-            hint="to keep it: iris reconcile --to serving; to bring back the other: "
-            "iris reconcile --to ledger",
-        )
+        raise TakenOverByHand(by_hand(state.release, chain.serving), hint=RECONCILE)
     return chain.serving

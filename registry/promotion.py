@@ -216,7 +216,7 @@ def refuse_out_of_reach(work: Workspace, state: TargetState, watch_s: float) -> 
     Raises:
         TargetUnavailable: none of them answers.
     """
-    urls = work.settings.gateways or state.gateways
+    urls = work.gateways(state)
     if not watch_s or not urls:
         return
     with contextlib.closing(Gateways(urls, "")) as gateways:

@@ -23,7 +23,7 @@ from registry.workspace import (
     registry_number,
 )
 
-_RECONCILE = (
+RECONCILE = (
     "to keep it: iris reconcile --to serving; to bring back the other: iris reconcile --to ledger"
 )
 
@@ -145,6 +145,11 @@ def file_troubles(models: BlobStore, release: Release | None) -> list[Trouble]:
     return []
 
 
+def by_hand(found: Release | None, serving: Release | None) -> str:
+    """Say that something else serves than the ledger says."""
+    return f"{found or 'nothing'} was put in by hand, and the ledger says {serving or 'nothing'}"
+
+
 def _serving_troubles(chain: Chain, state: TargetState) -> list[Trouble]:
     serving, fence, genesis = chain.serving, state.fence, chain.genesis
     others = fence is not None and (genesis is None or fence.ledger != genesis.ledger)
@@ -152,8 +157,7 @@ def _serving_troubles(chain: Chain, state: TargetState) -> list[Trouble]:
         what = "what serves here belongs to another ledger than that of this environment"
         return [Trouble(what, "check IRIS_ENV, IRIS_HOME and IRIS_STORE")]
     if state.release != serving:
-        what = f"{state.release or 'nothing'} was put in by hand, and the ledger says "
-        return [Trouble(f"{what}{serving or 'nothing'}", _RECONCILE)]
+        return [Trouble(by_hand(state.release, serving), RECONCILE)]
     try:
         missing = awaited(state, serving)
     except RolloutFailed as error:

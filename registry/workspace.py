@@ -83,6 +83,10 @@ class Workspace:
 
         return open_versions(self.settings)
 
+    def gateways(self, state: TargetState) -> list[str]:
+        """Return the addresses that the watch window asks."""
+        return self.settings.gateways or state.gateways
+
     def begin(self, chain: Chain, state: TargetState) -> Chain:
         """Return the chain with record 0 in it, and the ledger's id in MLflow.
 

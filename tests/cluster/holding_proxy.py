@@ -4,7 +4,9 @@ import threading
 from collections.abc import Callable
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import NamedTuple, Self
+from typing import NamedTuple
+
+from tests.support.background import InBackground
 
 Write = Callable[["Sent"], bool]
 
@@ -52,7 +54,7 @@ class Gate:
         self._open.wait()
 
 
-class HoldingProxy(ThreadingHTTPServer):
+class HoldingProxy(InBackground, ThreadingHTTPServer):
     """Passes whole requests on to one port of this machine, and holds up what a gate is for."""
 
     daemon_threads = True
@@ -62,14 +64,6 @@ class HoldingProxy(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.target_port = target_port
         self.gate = gate
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.shutdown()
-        self.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -3,7 +3,6 @@
 import contextlib
 import http.client
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -20,7 +19,7 @@ from tests.cluster.system import DOORS, FLOWER, NAMESPACE, System
 pytestmark = pytest.mark.timeout(900)
 
 PROMOTIONS = 4
-RATE = int(os.environ.get("RATE", "500"))
+RATE = 500
 SOON_S = 10
 """Within this of being ready, a new pod takes load."""
 

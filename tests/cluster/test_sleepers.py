@@ -121,7 +121,7 @@ def asleep(arena: Arena, version: str, write: str) -> Iterator[Held]:
     with contextlib.ExitStack() as stack:
 
         def through(port: int) -> int:
-            return int(stack.enter_context(HoldingProxy(port, gate)).server_address[1])
+            return stack.enter_context(HoldingProxy(port, gate)).port
 
         environ = {
             name: re.sub(r"(?<=127\.0\.0\.1:)\d+", lambda port: str(through(int(port[0]))), value)

@@ -5,13 +5,14 @@ import socket
 import socketserver
 import threading
 import time
-from typing import Self
+
+from tests.support.background import InBackground
 
 _CHUNK = 65536
 _VERBS = (b"PUT ", b"GET ", b"HEAD ", b"DELETE ")
 
 
-class FaultyProxy(socketserver.ThreadingTCPServer):
+class FaultyProxy(InBackground, socketserver.ThreadingTCPServer):
     """Passes bytes on between clients and one server, until told to fail.
 
     Attributes:
@@ -33,19 +34,6 @@ class FaultyProxy(socketserver.ThreadingTCPServer):
         self.answers_to_lose = 0
         self.answer_puts: tuple[int, str] | None = None
         self.delay_s = 0.0
-
-    @property
-    def port(self) -> int:
-        """Where it listens."""
-        return int(self.server_address[1])
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.shutdown()
-        self.server_close()
 
 
 class _Connection(socketserver.BaseRequestHandler):
