@@ -22,6 +22,8 @@ PACKAGES = {
     "runc": "runc",
     "/usr/lib/cni/bridge": "containernetworking-plugins",
 }
+SOURCES = HERE / "go"
+"""A folder a module, with the go.mod that pins it."""
 IN_PODS = ("coredns", "metrics-server", "external-secrets", "pause")
 CRDS = {"external-secrets": "deploy/crds/bundle.yaml"}
 
@@ -40,19 +42,19 @@ def install_packages() -> None:
         _run(["apt-get", "--quiet=2", *words], environ=environ)
 
 
-def version(module: str) -> str:
+def version(module: str, sources: Path = SOURCES) -> str:
     """Return the version of the upstream module that go.mod asks for."""
-    text = (HERE / "go" / module / "go.mod").read_text()
+    text = (sources / module / "go.mod").read_text()
     found = re.search(rf"^(?:require )?\s*\S+/{module} (v\S+)", text, re.MULTILINE)
     return found[1] if found else "local"
 
 
-def build(module: str) -> Path:
+def build(module: str, sources: Path = SOURCES) -> Path:
     """Return the folder with the programs of a module, built where no earlier run has."""
-    source = HERE / "go" / module
+    source = sources / module
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(source.iterdir())))
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "iris-cluster"
-    folder = cache / f"{module}-{version(module)}-{digest.hexdigest()[:12]}"
+    folder = cache / f"{module}-{version(module, sources)}-{digest.hexdigest()[:12]}"
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / f"{module}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
