@@ -4,11 +4,12 @@ Everything of the node descends from one first process. When that is killed, the
 rest, and takes the mounts, the network and what /run held with it, as when a machine loses power.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -119,6 +120,20 @@ def inside(command: Sequence[str]) -> list[str]:
     # Not `ip netns exec`: it would mount another /sys, without the control groups.
     spaces = ["--mount", "--net", f"--pid=/proc/{pid}/ns/pid_for_children"]
     return ["nsenter", f"--target={pid}", *spaces, f"--wdns={ROOT}", *command]
+
+
+@contextlib.contextmanager
+def running(command: Sequence[str]) -> Iterator[None]:
+    """Let a command run on the node while the block lasts; what it prints goes nowhere.
+
+    `nsenter` starts it as a child, which would outlive it: so both are ended, as a group.
+    """
+    started = subprocess.Popen(inside(command), stdout=subprocess.DEVNULL, start_new_session=True)
+    with started as process:
+        try:
+            yield
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
 
 
 def run(command: Sequence[str], stdin: IO[bytes] | None = None) -> str:
