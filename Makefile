@@ -120,7 +120,9 @@ promote-dev promote-prod:
 	@KUBECTL="$(KUBECTL)" k8s/iris $(@:promote-%=%) promote \
 	  $(or $(VERSION),$(error which version is to serve? VERSION=7)) --reason "$$REASON" $(YES)
 
-mlflow: ## Reach the cluster's MLflow, on port 5050, until Ctrl-C
+mlflow: ## Reach the cluster's MLflow, on port 5050, until Ctrl-C; the password is as it says
+	@echo "user iris, password: $(KUBECTL) -n iris-ml get secret iris-ml-secrets" \
+	  "-o jsonpath='{.data.mlflow-password}' | base64 -d"
 	$(KUBECTL) --namespace iris-ml port-forward service/mlflow 5050:5000
 
 lint: $(INSTALLED) ## Check style, types, import rules and locks; change nothing

@@ -260,5 +260,6 @@ def _reported(uri: str) -> Iterator[None]:
         words = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise RegistryUnavailable(
             f"MLflow at {uri} did not do as asked: {words[:300]}",
-            hint="check MLFLOW_TRACKING_URI and that the server or the database can be reached",
+            hint="check MLFLOW_TRACKING_URI, that the server or the database can be reached, and "
+            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD where it asks who calls",
         ) from error

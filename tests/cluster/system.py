@@ -157,7 +157,9 @@ class System:
             "IRIS_GATES_FILE": str(self._patient),
             "IRIS_HOME": str(self._home / "iris"),
             "IRIS_TARGET": "kubernetes",
+            "MLFLOW_TRACKING_PASSWORD": self.secret("iris-ml-secrets", "mlflow-password"),
             "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{mlflow}",
+            "MLFLOW_TRACKING_USERNAME": "iris",
         }
 
     @property

@@ -193,8 +193,10 @@ def models(system: System) -> Iterator[BlobStore]:
 
 def file_of(system: System, version: int) -> bytes:
     """Return a version's release file as MLflow has it."""
-    with system.forwarded("mlflow") as port:
-        versions = Versions(f"http://127.0.0.1:{port}")
+    with system.outside() as signed_in, pytest.MonkeyPatch.context() as environ:
+        for name, value in signed_in.items():
+            environ.setenv(name, value)
+        versions = Versions(signed_in["MLFLOW_TRACKING_URI"])
         return versions.release_file(versions.candidate(version))
 
 
@@ -497,7 +499,7 @@ def key_vault(system: System) -> Iterator[None]:
     """Let External Secrets bring `iris-ml-secrets`, from its fake provider in Key Vault's place."""
     data = [
         {"key": key, "value": system.secret("iris-ml-secrets", key)}
-        for key in ("gateway-api-keys", "gateway-key", "mlflow-database")
+        for key in ("gateway-api-keys", "gateway-key", "mlflow-database", "mlflow-password")
     ]
     store = {
         "apiVersion": "external-secrets.io/v1",
@@ -544,9 +546,9 @@ def test_rotate_the_keys_of_clients(operator: Operator, tmp_path: Path) -> None:
     assert not any(pod["status"]["containerStatuses"][0]["restartCount"] for pod in pods)
 
 
-def test_change_mlflow_s_password(operator: Operator) -> None:
-    """MLflow signs in with the new one, after its restart; and with the former again."""
-    change, fetch = operator.blocks
+def test_change_mlflow_s_passwords(operator: Operator) -> None:
+    """MLflow signs in with the new one, and is signed in to; and with the former again."""
+    change, sign_in, fetch = operator.blocks
     system = operator.system
     kept = json.loads(
         system.kubectl("get", "secret", STANDALONE, f"--namespace={STANDALONE}", "--output=json")
@@ -560,6 +562,11 @@ def test_change_mlflow_s_password(operator: Operator) -> None:
                 "exec", "deployment/mlflow", "--", "printenv", "MLFLOW_BACKEND_STORE_URI"
             )
             assert password in shown
+        former = system.secret("iris-ml-secrets", "mlflow-password")
+        for password in (secrets.token_hex(16), former):
+            operator.type(sign_in, PASSWORD=password)
+            assert "(the alias names 1)" in operator.type(fetch)
+            assert system.secret("iris-ml-secrets", "mlflow-password") == password
 
 
 def test_restart_everything(operator: Operator) -> None:
