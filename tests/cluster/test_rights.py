@@ -325,3 +325,29 @@ def test_a_privileged_pod_is_refused(whole_system: System, namespace: str) -> No
     words = ("run", "root", "-n", namespace, "--image=iris-gateway:local", "--privileged")
     done = system.run(system.program, *words, "--dry-run=server", code=1)
     assert 'violates PodSecurity "restricted' in done.err
+
+
+@pytest.mark.parametrize(
+    ("user", "status"), [(None, 401), ("iris:guessed", 401), ("iris:{password}", 200)]
+)
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/api/2.0/mlflow/registered-models/search", "/api/2.0/mlflow-artifacts/artifacts"],
+)
+def test_mlflow_answers_who_has_signed_in(
+    whole_system: System, user: str | None, status: int, path: str
+) -> None:
+    """Whoever reaches its port, through the API server say, has no right by that alone."""
+    system = whole_system
+    with system.forwarded("mlflow") as port:
+        request = urllib.request.Request(f"http://127.0.0.1:{port}{path}")
+        if user:
+            named = user.format(password=system.secret("iris-ml-secrets", "mlflow-password"))
+            signed = base64.b64encode(named.encode()).decode()
+            request.add_header("authorization", f"Basic {signed}")
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                found = answer.status
+        except urllib.error.HTTPError as error:
+            found = error.code
+    assert found == status
