@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from artifacts.errors import SettingsError
-from artifacts.release import Release, asked_for
+from artifacts.release import Release, asked_for, release_text
 from registry.errors import TargetUnavailable
 from registry.records import Stamp
 from registry.rollout import Fence, Rollout
@@ -47,7 +47,7 @@ class Template(msgspec.Struct, frozen=True):
 
 
 class Spec(msgspec.Struct, frozen=True):
-    """What a Deployment is to be."""
+    """What a Deployment or a ReplicaSet is to be."""
 
     replicas: int
     template: Template
@@ -84,6 +84,7 @@ class ReplicaSet(msgspec.Struct, frozen=True):
     """One template's pods."""
 
     metadata: Metadata
+    spec: Spec
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -199,6 +200,29 @@ def newest(deployment: Deployment, sets: list[ReplicaSet], pods: list[Pod]) -> l
         if s.metadata.annotations.get(_REVISION) == revision
     }
     return [pod for pod in pods if pod.metadata.labels.get(_TEMPLATE) in hashes]
+
+
+def place(
+    release: Release | None, stamp: Stamp, sets: list[ReplicaSet], serving: list[Pod]
+) -> dict[str, str]:
+    """Return what the pods' template is to say of a release: its annotations.
+
+    Where pods serve it by their own word, it is what their template says of it: so nothing starts
+    anew, and what failed can be gone back from on nodes that take no further pod.
+
+    Args:
+        release: what is to serve.
+        stamp: the record under which that is written.
+        sets: every ReplicaSet.
+        serving: the pods that say that they serve it.
+    """
+    text = release_text(release)
+    hashes = {pod.metadata.labels.get(_TEMPLATE) for pod in serving}
+    for found in sets:
+        said = found.spec.template.metadata.annotations
+        if found.metadata.labels.get(_TEMPLATE) in hashes and said.get(RELEASE) == text:
+            return {key: said[key] for key in (PROMOTION, RELEASE)}
+    return {PROMOTION: str(stamp), RELEASE: text}
 
 
 def progress(deployment: Deployment, trouble: str, *, fatal: bool) -> Rollout:

@@ -22,7 +22,6 @@ from registry.rollout import Fence, Instance, Patience, TargetState, wait_until_
 from registry.rollout.deployment import (
     CHANGE_CAUSE,
     PROMOTION,
-    RELEASE,
     ConfigMap,
     Deployment,
     Metadata,
@@ -32,6 +31,7 @@ from registry.rollout.deployment import (
     desired,
     fence,
     newest,
+    place,
     progress,
     trouble,
 )
@@ -137,14 +137,23 @@ class KubernetesTarget:
         if release != before:
             cause = f"iris: {release or 'nothing'}, record {under.number} of the ledger"
             metadata["annotations"][CHANGE_CAUSE] = cause
-            place = {PROMOTION: str(under.stamp), RELEASE: release_text(release)}
-            body["spec"] = {"template": {"metadata": {"annotations": place}}}
+            body["spec"] = {"template": {"metadata": {"annotations": self._place(release, under)}}}
             # No pod serves "nothing", and an autoscaler leaves a Deployment of no replicas alone.
             if release is None:
                 body["spec"]["replicas"] = 0
             elif not deployment.spec.replicas:
                 body["spec"]["replicas"] = 1
         self._written("PATCH", self._deployment_path, body, "application/merge-patch+json")
+
+    def _place(self, release: Release | None, under: Fence) -> dict[str, str]:
+        serving = [
+            pod
+            for pod in self._list("pods", INFERENCE, Pod)
+            if release and pod.ready and self._instance(pod).release == release
+        ]
+        return place(
+            release, under.stamp, self._list("replicasets", INFERENCE, ReplicaSet), serving
+        )
 
     def _written(self, method: str, path: str, body: object, kind: str) -> None:
         answer = self._send(

@@ -13,6 +13,7 @@ from tests.cluster.arena import INFERENCE, REVISION, UNGATED, Arena, blob_of
 from tests.cluster.node import space
 from tests.cluster.system import System
 from tests.faults.promoters import Promoter
+from tests.integration.registry.commands import Done
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -30,6 +31,7 @@ def test_a_release_whose_file_is_another_one_by_then(arena: Arena) -> None:
     """The old pods go on, the promoter tells what `download-model` logged, all is as before."""
     before, version = arena.status()["release"], arena.other()
     as_before, revision = arena.seen(), latest_revision(arena.system)
+    pods = arena.system.served()
     with arena.witnessed() as witness:
         promoter = asleep(arena, version)
         with arena.broken(version):
@@ -49,6 +51,7 @@ def test_a_release_whose_file_is_another_one_by_then(arena: Arena) -> None:
     # What people look at afterwards: the rollout that failed, and the one that went back.
     causes = arena.system.kubectl("rollout", "history", INFERENCE)
     assert latest_revision(arena.system) == revision + 2
+    assert arena.system.served() == pods  # not one was started anew
     assert f"iris: version {version} " in causes
     events = arena.system.get("events")["items"]
     assert any("download-model" in str(e.get("involvedObject")) for e in events), events
@@ -88,30 +91,41 @@ def a_full_node(system: System) -> Iterator[None]:
         system.kubectl("wait", "--for=delete", *pods, "--timeout=60s")
 
 
-@pytest.mark.parametrize(
-    ("cause", "reason"),
-    [
-        (an_image_that_does_not_exist, "inference-service: (ErrImagePull|ImagePullBackOff)"),
-        (a_full_node, "no node takes it: .*Insufficient cpu"),
-    ],
-)
-def test_a_cluster_that_starts_no_pod(
-    arena: Arena, cause: Callable[[System], AbstractContextManager[None]], reason: str
-) -> None:
-    """Its reason is told. Nothing can be brought back either, until that is mended; all goes on."""
-    before, version = arena.status()["release"], arena.other()
-    as_before = arena.seen()
+def attempted(
+    arena: Arena, version: str, cause: Callable[[System], AbstractContextManager[None]]
+) -> Done:
+    """Let a promotion roll out while no pod can start, and return how it ended."""
+    promoter = asleep(arena, version, IRIS_ROLLOUT_TIMEOUT_S="30")
+    with cause(arena.system):
+        promoter.send(signal.SIGCONT)
+        return promoter.ended()
+
+
+def test_a_node_that_takes_no_further_pod(arena: Arena) -> None:
+    """What served goes on in the very pods that it had, though the node be full."""
+    before, as_before, pods = arena.status()["release"], arena.seen(), arena.system.served()
     with arena.witnessed() as witness:
-        promoter = asleep(arena, version, IRIS_ROLLOUT_TIMEOUT_S="30")
-        with cause(arena.system):
-            promoter.send(signal.SIGCONT)
-            done = promoter.ended()
-            assert set(arena.system.served().values()) - {""} == {before["sha256"]}
+        done = attempted(arena, arena.other(), a_full_node)
+    witness.noticed_nothing(before["version"], before["sha256"])
+    assert done.code == 1
+    reason = "pod inference-service-[^:]+: no node takes it: .*Insufficient cpu"
+    assert re.search(reason, done.stdout), done.stdout
+    assert "serves, as before" in done.stdout
+    assert arena.seen() == as_before
+    assert arena.system.served() == pods
+
+
+def test_an_image_that_is_gone(arena: Arena) -> None:
+    """Its reason is told. Nothing can be brought back either, until that is mended; all goes on."""
+    before, as_before = arena.status()["release"], arena.seen()
+    with arena.witnessed() as witness:
+        done = attempted(arena, arena.other(), an_image_that_does_not_exist)
         recovered = arena.iris("recover")
         arena.agrees(before["version"])
     witness.noticed_nothing(before["version"], before["sha256"])
     assert done.code == 1
-    assert re.search(f"pod inference-service-[^:]+: {reason}", done.stdout), done.stdout
+    reason = "pod inference-service-[^:]+: inference-service: (ErrImagePull|ImagePullBackOff)"
+    assert re.search(reason, done.stdout), done.stdout
     assert "did not come back" in done.stdout
     assert "iris recover" in done.stdout
     assert "compensated" in recovered

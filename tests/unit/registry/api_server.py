@@ -13,6 +13,7 @@ NAMESPACE = "iris-ml"
 CONFIG = f"/api/v1/namespaces/{NAMESPACE}/configmaps/model-config"
 DEPLOYMENT = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/inference-service"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
+REVISION = "deployment.kubernetes.io/revision"
 SETS = f"/apis/apps/v1/namespaces/{NAMESPACE}/replicasets"
 
 
@@ -23,6 +24,7 @@ class ApiServer:
         self.version = 1
         self.objects: dict[str, dict[str, Any]] = {}
         self.revision = 1
+        self.sets: list[dict[str, Any]] = []
         self.pods: list[dict[str, Any]] = []
         self.models: dict[str, Release] = {}
         """What each pod says it serves."""
@@ -34,6 +36,7 @@ class ApiServer:
         spec = {"replicas": replicas, "template": {"metadata": {"annotations": {}}}}
         self._put(DEPLOYMENT, {"metadata": {"name": "inference-service"}, "spec": spec})
         self.settle(replicas)
+        self._adopt()
 
     def target(self) -> KubernetesTarget:
         """Return the back end, in front of this server."""
@@ -79,8 +82,7 @@ class ApiServer:
         ready = {"type": "Ready", "status": "True"}
         running = [{"name": "inference-service", "state": {"running": {}}}]
         serving = {"podIP": "198.18.0.9", "conditions": [ready], "containerStatuses": running}
-        labels = {"pod-template-hash": str(self.revision)}
-        metadata = {"name": name, "labels": labels}
+        metadata = {"name": name, "labels": self._adopt()["metadata"]["labels"]}
         self.pods.append({"metadata": metadata, "status": serving if status is None else status})
         if release is not None:
             self.models[name] = release
@@ -107,10 +109,7 @@ class ApiServer:
             inference = request.url.params["labelSelector"] == "app=inference-service"
             return httpx.Response(200, json={"items": self.pods if inference else []})
         if path == SETS:
-            hashed = {"pod-template-hash": str(self.revision)}
-            revision = {"deployment.kubernetes.io/revision": str(self.revision)}
-            metadata = {"name": "rs", "labels": hashed, "annotations": revision}
-            return httpx.Response(200, json={"items": [{"metadata": metadata}]})
+            return httpx.Response(200, json={"items": self.sets})
         if path.startswith(PODS):
             name = path.removeprefix(f"{PODS}/").split("/")[0].split(":")[0]
             if path.endswith("/log"):
@@ -147,13 +146,36 @@ class ApiServer:
         annotations |= body["metadata"]["annotations"]
         spec = body.get("spec", {})
         deployment["spec"]["replicas"] = spec.get("replicas", deployment["spec"]["replicas"])
-        if "template" in spec:
-            self.annotations.update(spec["template"]["metadata"]["annotations"])
+        before = dict(self.annotations)
+        self.annotations.update(
+            spec.get("template", {"metadata": {"annotations": {}}})["metadata"]["annotations"]
+        )
+        if self.annotations != before:
             self.template_changes += 1
             self.revision += 1
-            annotations["deployment.kubernetes.io/revision"] = str(self.revision)
+            annotations[REVISION] = str(self.revision)
+            self._adopt()["metadata"]["annotations"][REVISION] = str(self.revision)
         deployment["metadata"]["generation"] += 1
         self._touch(deployment)
+
+    def _adopt(self) -> dict[str, Any]:
+        """Return the ReplicaSet of the present template; an older one of the same, or a new one."""
+        for found in self.sets:
+            if found["spec"]["template"]["metadata"]["annotations"] == self.annotations:
+                return found
+        made = {
+            "metadata": {
+                "name": f"rs-{self.revision}",
+                "labels": {"pod-template-hash": str(self.revision)},
+                "annotations": {REVISION: str(self.revision)},
+            },
+            "spec": {
+                "replicas": 1,
+                "template": {"metadata": {"annotations": dict(self.annotations)}},
+            },
+        }
+        self.sets.append(made)
+        return made
 
     @property
     def _deployment(self) -> dict[str, Any]:
@@ -161,9 +183,8 @@ class ApiServer:
 
     def _put(self, path: str, body: dict[str, Any]) -> None:
         body["metadata"].setdefault("generation", 1)
-        revision = {"deployment.kubernetes.io/revision": str(self.revision)}
         if path == DEPLOYMENT:
-            body["metadata"].setdefault("annotations", revision)
+            body["metadata"].setdefault("annotations", {REVISION: str(self.revision)})
         self.objects[path] = body
         self._touch(body)
 

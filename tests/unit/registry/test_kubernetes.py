@@ -14,6 +14,12 @@ from registry.targets import target_of
 from tests.unit.registry.api_server import CONFIG, DEPLOYMENT, ApiServer
 
 ONE, TWO = (registry_release(n, f"{n}" * 64) for n in (1, 2))
+UNSCHEDULED = {
+    "type": "PodScheduled",
+    "status": "False",
+    "reason": "Unschedulable",
+    "message": "0/1 nodes are available",
+}
 HAND = Release("hand", "by/hand.onnx", None)
 
 
@@ -96,13 +102,37 @@ def test_what_changed_since_it_was_read_is_not_written(server: ApiServer, moved:
 
 
 def test_an_edit_by_hand_is_what_is_asked_for(server: ApiServer) -> None:
-    """Although no pod was restarted yet; to go back is another rollout, whatever the template."""
+    """Although no pod was restarted yet; to go back to what the pods still serve rolls nothing."""
     server.edit(MODEL_VERSION=HAND.version, MODEL_BLOB_NAME=HAND.blob)
     assert server.target().read().release == HAND
     before = server.template_changes
     write(server, ONE, 6)
-    assert server.template_changes == before + 1
+    assert server.template_changes == before
     assert server.target().read().release == ONE
+
+
+def test_what_could_not_start_is_gone_back_from_without_a_new_pod(server: ApiServer) -> None:
+    """The template is that of the pods that went on serving, so their ReplicaSet is the newest."""
+    before = dict(server.annotations)
+    write(server, TWO, 6)
+    server.add_pod("c", None, {"conditions": [UNSCHEDULED]})
+    server.settle(replicas=3, updatedReplicas=1)
+    assert "no node takes it" in server.target().read().rollout.reason
+    write(server, ONE, 7)
+    server.settle()
+    assert server.annotations == before
+    state = server.target().read()
+    assert (state.release, state.fence, state.rollout) == (ONE, fence(7), Rollout("idle"))
+
+
+def test_pods_that_serve_another_release_than_their_template_says(server: ApiServer) -> None:
+    """An edit by hand, and a restart: to go back is a rollout, though the template says it."""
+    server.edit(MODEL_VERSION=HAND.version, MODEL_BLOB_NAME=HAND.blob)
+    server.serve(HAND, "c", "d")
+    before = server.template_changes
+    write(server, ONE, 6)
+    assert server.template_changes == before + 1
+    assert server.annotations[PROMOTION] == str(fence(6).stamp)
 
 
 def test_after_an_undo_by_hand_the_template_is_what_is_asked_for(server: ApiServer) -> None:
