@@ -66,7 +66,7 @@ def test_prod_is_deployed_from_a_commit_and_promoted_to_by_a_job(
     assert "deployments" not in prod.kubectl("get", "deployments", "--output=name")
     prod.run(*deploy, "YES=--yes")
     promote = (*make, "promote-prod", "VERSION=1", "REASON=the first of prod")
-    assert "--yes" in prod.run(*promote, code=2).err + prod.run(*promote, code=2).out
+    assert "--yes" in "".join(prod.run(*promote, code=2)[1:])
     prod.run(*promote, "YES=--yes")
     with prod.forwarded("api-gateway") as port:
         assert prod.predict(port).body["model"]["version"] == "1"
