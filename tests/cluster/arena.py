@@ -2,22 +2,17 @@
 
 import contextlib
 import json
-import os
 import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
-from unittest.mock import patch
 
 from artifacts.release import registry_release
-from artifacts.store import Store, open_store
 from registry.rollout.deployment import PROMOTION, RELEASE
 from tests.cluster.node import space
 from tests.cluster.system import System
 from tests.faults.promoters import Promoter
-from tests.integration.registry import commands
 from tests.integration.registry.commands import Done, Stream
 
 INFERENCE = "deployment/inference-service"
@@ -110,37 +105,17 @@ class Job:
 
 @dataclass
 class Arena:
-    """The system, and an engineer outside of the cluster whose forwarded ports stay.
-
-    His commands run in this process: MLflow, which takes seconds to import, is imported once.
-    """
+    """The system, in which what goes wrong is made to."""
 
     system: System
-    signed_in: dict[str, str]
-
-    @property
-    def home(self) -> Path:
-        """What his machine keeps."""
-        return Path(self.signed_in["IRIS_HOME"])
-
-    @property
-    def store(self) -> Store:
-        """The store, with the rights of whoever repairs it by hand."""
-        with patch.dict(os.environ, self.signed_in):
-            return open_store(self.signed_in["IRIS_STORE"])
-
-    def iris(self, *words: str, code: int = 0) -> str:
-        """Run a command of the engineer's, and return what it prints."""
-        done = commands.iris(self.home, *words, code=code, **self.signed_in)
-        return done.stdout + done.stderr
 
     def status(self) -> Any:
         """Return what `iris status` says."""
-        return json.loads(self.iris("status", "--json").splitlines()[-1])
+        return json.loads(self.system.iris("status", "--json").splitlines()[-1])
 
     def promoter(self, *words: str, **environ: str) -> Promoter:
         """Start a command of the engineer's as a process, which may die or sleep."""
-        return Promoter(self.home, *words, **{**self.signed_in, **environ})
+        return Promoter(self.system.home, *words, **{**self.system.signed_in, **environ})
 
     def job(self, *words: str, **environ: str) -> Job:
         """Start a command in the cluster, as `k8s/iris` does, with more in its environment."""
@@ -193,12 +168,12 @@ class Arena:
         assert json.loads(found.template["metadata"]["annotations"][RELEASE]) == release
         assert found.pods == {release["sha256"]}
         assert found.alias == int(version)
-        assert "each whole" in self.iris("verify-ledger")
+        assert "each whole" in self.system.iris("verify-ledger")
 
     @contextlib.contextmanager
     def broken(self, version: str) -> Iterator[None]:
         """Let the published file of a version be another one while the block runs."""
-        models, blob = self.store.models, blob_of(version)
+        models, blob = self.system.store.models, blob_of(version)
         whole = models.read(blob)
         models.replace(blob, b"not " + whole)
         try:
@@ -209,8 +184,9 @@ class Arena:
     @contextlib.contextmanager
     def witnessed(self) -> Iterator["Witness"]:
         """Ask as clients of the Service, and every pod, while the block runs."""
-        key = {"authorization": f"Bearer {self.signed_in['IRIS_GATEWAY_KEY']}"}
-        with Stream(self.signed_in["IRIS_GATEWAY_URL"], 2, key) as stream:
+        key = self.system.secret("iris-ml-secrets", "gateway-key")
+        asked = (self.system.url("api-gateway"), 2, {"authorization": f"Bearer {key}"})
+        with Stream(*asked) as stream:
             witness = Witness(self.system, stream)
             thread = threading.Thread(target=witness.look)
             thread.start()
@@ -223,7 +199,7 @@ class Arena:
     def undo_by_hand(self) -> str:
         """Let the youngest other release that has served serve again, as an operator does."""
         deployment = self.system.get(INFERENCE)
-        recorded = {name.rpartition("/")[2] for name in self.store.records.list("served/")}
+        recorded = {name.rpartition("/")[2] for name in self.system.store.records.list("served/")}
         others = {
             int(found["metadata"]["annotations"][REVISION]): found
             for found in self.system.get("replicasets", "--selector=app=inference-service")["items"]
@@ -257,14 +233,6 @@ class Witness:
         assert {v for seen in self.stream.versions for v in seen} == {version}
         assert self.digests
         assert all(found == {sha256} for found in self.digests)
-
-
-@contextlib.contextmanager
-def signed_in(system: System) -> Iterator[Arena]:
-    """Yield the arena of an engineer whose forwarded ports last while the block runs."""
-    with system.outside() as environ:
-        slow = {"IRIS_ROLLOUT_TIMEOUT_S": "150", "KUBECONFIG": system.kubeconfig}
-        yield Arena(system, environ | slow)
 
 
 def blob_of(version: str) -> str:

@@ -11,15 +11,14 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-from azure.storage.blob import BlobClient
-
 from artifacts.settings import load
+from artifacts.store import Store, open_store
 from registry.settings import RegistrySettings
 from registry.status import Status, gather_status
 from tests.cluster.node import images, layout, programs, space
@@ -60,12 +59,17 @@ class Answer(NamedTuple):
     body: Any
 
 
-class System:
-    """The system in the cluster of a kubeconfig."""
+class System(contextlib.ExitStack):
+    """The system in the cluster of a kubeconfig, and an engineer outside of it.
+
+    His commands run in this process: MLflow, which takes seconds to import, is imported once.
+    """
 
     def __init__(self, home: Path) -> None:
-        """Take a folder for what an engineer's machine keeps."""
-        self._home = home
+        """Take a folder for what the engineer's machine keeps."""
+        super().__init__()
+        self.home = home / "iris"
+        self._ports: dict[str, int] = {}
         self._digests: dict[int, str] = {}
         # A node on a busy machine is slow, whatever serves there.
         self._patient = home / "gates.toml"
@@ -123,42 +127,40 @@ class System:
         done = self.run("make", "--no-print-directory", target, *given, code=code)
         return done.out + done.err
 
-    @contextlib.contextmanager
-    def forwarded(self, service: str) -> Iterator[int]:
-        """Yield a port of this machine that leads to a Service; it outlives the pods behind it.
+    def url(self, service: str) -> str:
+        """Return an address of this machine that leads to a Service, and outlives its pods.
 
         (`kubectl port-forward`, which an engineer has, ends with the first connection that fails.)
         """
-        with FaultyProxy(DOORS[service], target=self._node) as proxy:
-            yield proxy.port
+        if service not in self._ports:
+            proxy = self.enter_context(FaultyProxy(DOORS[service], target=self._node))
+            self._ports[service] = proxy.port
+        return f"http://127.0.0.1:{self._ports[service]}"
 
-    @contextlib.contextmanager
-    def outside(self) -> Iterator[dict[str, str]]:
-        """Yield the environment of an engineer outside of the cluster, with his forwarded ports."""
-        with (
-            self.forwarded("azurite") as azurite,
-            self.forwarded("mlflow") as mlflow,
-            self.forwarded("api-gateway") as gateway,
-        ):
-            gateway_url = f"http://127.0.0.1:{gateway}"
-            yield {**self._signed_in(azurite, mlflow), "IRIS_GATEWAY_URL": gateway_url}
+    @property
+    def signed_in(self) -> dict[str, str]:
+        """The environment of the engineer, with his forwarded ports."""
+        gateway = {"IRIS_GATEWAY_URL": self.url("api-gateway"), "KUBECONFIG": self.kubeconfig}
+        return self._signed_in(self.url("azurite"), self.url("mlflow")) | gateway
 
     def on_node(self) -> dict[str, str]:
         """Return the environment of an engineer on the node, from where pods are reached, too."""
-        return self._signed_in(DOORS["azurite"], DOORS["mlflow"])
+        there = {service: f"http://127.0.0.1:{port}" for service, port in DOORS.items()}
+        return self._signed_in(there["azurite"], there["mlflow"])
 
-    def _signed_in(self, azurite: int, mlflow: int) -> dict[str, str]:
+    def _signed_in(self, azurite: str, mlflow: str) -> dict[str, str]:
         secret = self.secret("iris-ml-store", "AZURE_STORAGE_CONNECTION_STRING")
-        there = f"BlobEndpoint=http://127.0.0.1:{azurite}/iris"
+        there = f"BlobEndpoint={azurite}/iris"
         return {
             **self.get("configmap", "iris-ml-environment")["data"],
             "AZURE_STORAGE_CONNECTION_STRING": re.sub("BlobEndpoint=[^;]*", there, secret),
             "IRIS_GATEWAY_KEY": self.secret("iris-ml-secrets", "gateway-key"),
             "IRIS_GATES_FILE": str(self._patient),
-            "IRIS_HOME": str(self._home / "iris"),
+            "IRIS_HOME": str(self.home),
+            "IRIS_ROLLOUT_TIMEOUT_S": "150",
             "IRIS_TARGET": "kubernetes",
             "MLFLOW_TRACKING_PASSWORD": self.secret("iris-ml-secrets", "mlflow-password"),
-            "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{mlflow}",
+            "MLFLOW_TRACKING_URI": mlflow,
             "MLFLOW_TRACKING_USERNAME": "iris",
         }
 
@@ -173,16 +175,13 @@ class System:
         return base64.b64decode(self.get("secret", name)["data"][key]).decode()
 
     def iris(self, *words: str, code: int = 0, **environ: str) -> str:
-        """Run a command of an engineer outside of the cluster."""
-        with self.outside() as signed_in:
-            everything = {**signed_in, "KUBECONFIG": self.kubeconfig, **environ}
-            done = commands.iris(self._home / "iris", *words, code=code, **everything)
+        """Run a command of the engineer's, and return what it prints."""
+        done = commands.iris(self.home, *words, code=code, **{**self.signed_in, **environ})
         return done.stdout + done.stderr
 
     def status(self) -> Status:
         """Return what `iris status` says; here, since each start of `iris` imports MLflow anew."""
-        kubeconfig = {"KUBECONFIG": self.kubeconfig}
-        with self.outside() as signed_in, patch.dict(os.environ, signed_in | kubeconfig):
+        with patch.dict(os.environ, self.signed_in):
             return gather_status(load(RegistrySettings))
 
     def promote(self, version: int) -> None:
@@ -203,22 +202,11 @@ class System:
             next(version for version in both if version.sha256 != asked),
         )
 
-    @contextlib.contextmanager
-    def _blob(self, name: str) -> Iterator[BlobClient]:
-        with self.outside() as signed_in:
-            signs_in = signed_in["AZURE_STORAGE_CONNECTION_STRING"]
-            with BlobClient.from_connection_string(signs_in, "models", name) as blob:
-                yield blob
-
-    def upload(self, name: str, data: bytes) -> None:
-        """Put a blob into `models`, as `az storage blob upload` does."""
-        with self._blob(name) as blob:
-            blob.upload_blob(data, overwrite=True)
-
-    def download(self, name: str) -> bytes:
-        """Return a blob of `models`."""
-        with self._blob(name) as blob:
-            return blob.download_blob().readall()
+    @property
+    def store(self) -> Store:
+        """The store, with the rights of whoever repairs it by hand."""
+        with patch.dict(os.environ, self.signed_in):
+            return open_store(self.signed_in["IRIS_STORE"])
 
     def edit(self, **data: str) -> None:
         """Edit `model-config`, as `kubectl edit` does."""
@@ -270,11 +258,11 @@ class System:
         """Wait until every pod serves a digest."""
         space.wait_until(lambda: self.serves(sha256), f"every pod serves {sha256[:12]}", seconds)
 
-    def predict(self, port: int, row: list[float] = FLOWER) -> Answer:
+    def predict(self, row: list[float] = FLOWER) -> Answer:
         """Ask for a prediction, as a client with a key."""
         key = self.secret("iris-ml-secrets", "gateway-key")
         request = urllib.request.Request(
-            f"http://127.0.0.1:{port}/v1/predict",
+            f"{self.url('api-gateway')}/v1/predict",
             json.dumps({"instances": [row]}).encode(),
             {"authorization": f"Bearer {key}", "content-type": "application/json"},
         )

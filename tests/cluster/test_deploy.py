@@ -68,7 +68,6 @@ def test_prod_is_deployed_from_a_commit_and_promoted_to_by_a_job(
     promote = (*make, "promote-prod", "VERSION=1", "REASON=the first of prod")
     assert "--yes" in "".join(prod.run(*promote, code=2)[1:])
     prod.run(*promote, "YES=--yes")
-    with prod.forwarded("api-gateway") as port:
-        assert prod.predict(port).body["model"]["version"] == "1"
+    assert prod.predict().body["model"]["version"] == "1"
     prod.run(*deploy, "YES=--yes")
     assert "serving      version 1" in prod.run("k8s/iris", "prod", "status").out

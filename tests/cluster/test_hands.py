@@ -27,7 +27,7 @@ def served(system: System) -> str:
 
 def by_hand(system: System) -> None:
     """Put a model in by hand, as the runbook says."""
-    system.upload("by-hand/model.onnx", FILE)
+    system.store.models.replace("by-hand/model.onnx", FILE)
     system.edit(**BY_HAND)
     system.rollout("restart")
 
@@ -81,7 +81,7 @@ def test_an_undo_goes_past_promotions(system: System) -> None:
 def test_an_edit_without_a_restart_changes_nothing_that_serves(system: System) -> None:
     """Pods that are added or replaced serve what the others do."""
     before = served(system)
-    system.upload("by-hand/model.onnx", FILE)
+    system.store.models.replace("by-hand/model.onnx", FILE)
     system.edit(**BY_HAND)
     system.kubectl("scale", "deployment/inference-service", "--replicas=3")
     system.wait_until_serves(before)
@@ -128,13 +128,12 @@ def image(system: System) -> str:
 def test_a_deploy_waits_for_a_promotion(system: System) -> None:
     """It is refused, changes nothing, and names the way out."""
     before, other = system.versions()
-    with system.outside() as signed_in:
-        command = ["iris", "promote", str(other.number), "--watch", "2s", "--reason", "a test"]
-        environ = system.environ | signed_in | {"IRIS_STOP_AT": "during watch"}
-        with subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL) as promoter:
-            space.wait_until(lambda: stopped(promoter.pid), "the promoter stands still", 180)
-            said = system.make("deploy-dev", code=2, OVERLAY=str(OVERLAY))
-            promoter.kill()
+    command = ["iris", "promote", str(other.number), "--watch", "2s", "--reason", "a test"]
+    environ = system.environ | system.signed_in | {"IRIS_STOP_AT": "during watch"}
+    with subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL) as promoter:
+        space.wait_until(lambda: stopped(promoter.pid), "the promoter stands still", 180)
+        said = system.make("deploy-dev", code=2, OVERLAY=str(OVERLAY))
+        promoter.kill()
     assert "iris recover" in said
     assert served(system) == other.sha256
     system.iris("recover")

@@ -17,7 +17,7 @@ def test_a_promoter_that_is_killed(arena: Arena, left: Left) -> None:
     before, version = arena.serving(), arena.other()
     arena.job("promote", version, *UNGATED, IRIS_CRASH_AT=left.point).died()
     arena.system.kubectl("rollout", "status", INFERENCE, "--timeout=120s")
-    assert promised(left) in arena.iris(*TAKEN)
+    assert promised(left) in arena.system.iris(*TAKEN)
     arena.agrees({"1": before, "2": version}[left.serving])
 
 
@@ -32,7 +32,7 @@ def test_a_promoter_that_is_killed_while_the_release_cannot_start(arena: Arena, 
     with arena.broken(version):
         job.wake()
         job.died()
-        assert promised(left) in arena.iris(*TAKEN)
+        assert promised(left) in arena.system.iris(*TAKEN)
         arena.agrees({"1": before, "2": version}[left.serving])
 
 
@@ -41,7 +41,7 @@ def test_a_recovery_that_is_killed(arena: Arena) -> None:
     version = arena.other()
     arena.job("promote", version, *UNGATED, IRIS_CRASH_AT="during watch").died()
     arena.job(*TAKEN, IRIS_CRASH_AT="after takeover").died()
-    told = arena.iris("recover")
+    told = arena.system.iris("recover")
     assert "looking for 15 s" in told
     assert "done" in told
     arena.agrees(version)
@@ -57,7 +57,7 @@ def test_a_promoter_whose_pod_is_deleted(arena: Arena) -> None:
     assert "iris recover" in told
     arena.system.kubectl("wait", "--for=condition=Failed", f"job/{job.name}", "--timeout=60s")
     assert job.pod() == {}
-    arena.iris(*TAKEN)
+    arena.system.iris(*TAKEN)
     arena.agrees(version)
 
 

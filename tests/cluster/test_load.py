@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import pytest
 
+from tests.cluster.arena import blob_of
 from tests.cluster.node import layout, space
 from tests.cluster.system import DOORS, FLOWER, NAMESPACE, System
 
@@ -31,7 +32,7 @@ class Load:
         self._system, self._folder, self._log = system, folder, folder / "log"
         models = [folder / f"{version.number}.onnx" for version in system.versions()]
         for version, file in zip(system.versions(), models, strict=True):
-            file.write_bytes(system.download(f"iris-classifier/v{version.number}/model.onnx"))
+            file.write_bytes(system.store.models.read(blob_of(str(version.number))))
         gateways = [pod["status"]["podIP"] for pod in system.pods("api-gateway")]
         self._environ = {
             "GATEWAYS": ",".join(f"http://{address}:8080" for address in gateways),

@@ -38,7 +38,7 @@ def test_a_release_whose_file_is_another_one_by_then(arena: Arena) -> None:
             promoter.send(signal.SIGCONT)
             done = promoter.ended()
             assert arena.seen() == as_before
-            found = arena.store.models.read(blob_of(version))
+            found = arena.system.store.models.read(blob_of(version))
     witness.noticed_nothing(before["version"], before["sha256"])
     assert done.code == 1
     assert "download-model ended with Error" in done.stdout
@@ -46,7 +46,7 @@ def test_a_release_whose_file_is_another_one_by_then(arena: Arena) -> None:
         done.stdout
     )
     assert found.startswith(b"not ")
-    told = arena.iris("history").splitlines()
+    told = arena.system.iris("history").splitlines()
     assert any("compensated" in line for line in told)
     # What people look at afterwards: the rollout that failed, and the one that went back.
     causes = arena.system.kubectl("rollout", "history", INFERENCE)
@@ -120,7 +120,7 @@ def test_an_image_that_is_gone(arena: Arena) -> None:
     before, as_before = arena.status()["release"], arena.seen()
     with arena.witnessed() as witness:
         done = attempted(arena, arena.other(), an_image_that_does_not_exist)
-        recovered = arena.iris("recover")
+        recovered = arena.system.iris("recover")
         arena.agrees(before["version"])
     witness.noticed_nothing(before["version"], before["sha256"])
     assert done.code == 1

@@ -339,15 +339,14 @@ def test_mlflow_answers_who_has_signed_in(
 ) -> None:
     """Whoever reaches its port, through the API server say, has no right by that alone."""
     system = whole_system
-    with system.forwarded("mlflow") as port:
-        request = urllib.request.Request(f"http://127.0.0.1:{port}{path}")
-        if user:
-            named = user.format(password=system.secret("iris-ml-secrets", "mlflow-password"))
-            signed = base64.b64encode(named.encode()).decode()
-            request.add_header("authorization", f"Basic {signed}")
-        try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
-                found = answer.status
-        except urllib.error.HTTPError as error:
-            found = error.code
+    request = urllib.request.Request(f"{system.url('mlflow')}{path}")
+    if user:
+        named = user.format(password=system.secret("iris-ml-secrets", "mlflow-password"))
+        signed = base64.b64encode(named.encode()).decode()
+        request.add_header("authorization", f"Basic {signed}")
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            found = answer.status
+    except urllib.error.HTTPError as error:
+        found = error.code
     assert found == status

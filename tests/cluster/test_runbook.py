@@ -18,7 +18,6 @@ from typing import Any
 
 import pytest
 
-from artifacts.store import BlobStore, open_store
 from registry.versions import Versions
 from tests.cluster import stand_ins
 from tests.cluster.conftest import settle
@@ -81,9 +80,8 @@ class Operator:
         """Type a block, signed in to Azure's stand-in where it goes there."""
         if not block.azure:
             return self._shell.type(block, **variables)
-        with self.system.outside() as signed_in:
-            there = {stand_ins.SIGN_IN: signed_in[stand_ins.SIGN_IN]}
-            return self._shell.type(block, **there, **variables)
+        there = {stand_ins.SIGN_IN: self.system.signed_in[stand_ins.SIGN_IN]}
+        return self._shell.type(block, **there, **variables)
 
     def type_until(self, block: Block, words: str) -> None:
         """Type a block that goes on for ever, until it has shown the words."""
@@ -183,20 +181,12 @@ def replicas(system: System, deployment: str) -> int:
     return found
 
 
-@contextlib.contextmanager
-def models(system: System) -> Iterator[BlobStore]:
-    """Yield the container of releases."""
-    with system.outside() as signed_in, pytest.MonkeyPatch.context() as environ:
-        environ.setenv(stand_ins.SIGN_IN, signed_in[stand_ins.SIGN_IN])
-        yield open_store(signed_in["IRIS_STORE"]).models
-
-
 def file_of(system: System, version: int) -> bytes:
     """Return a version's release file as MLflow has it."""
-    with system.outside() as signed_in, pytest.MonkeyPatch.context() as environ:
-        for name, value in signed_in.items():
+    with pytest.MonkeyPatch.context() as environ:
+        for name, value in system.signed_in.items():
             environ.setenv(name, value)
-        versions = Versions(signed_in["MLFLOW_TRACKING_URI"])
+        versions = Versions(system.url("mlflow"))
         return versions.release_file(versions.candidate(version))
 
 
@@ -355,11 +345,11 @@ def test_inference_is_not_ready(operator: Operator, tmp_path: Path, data: bytes 
     system = operator.system
     blob, digest = system.config()["MODEL_BLOB_NAME"], sha256(system)
     file = tmp_path / "model.onnx"
-    with models(system) as blobs:
-        file.write_bytes(blobs.read(blob))
-        blobs.delete(blob)
+    blobs = system.store.models
+    file.write_bytes(blobs.read(blob))
+    blobs.delete(blob)
     if data:
-        system.upload(blob, data)
+        blobs.replace(blob, data)
     try:
         system.kubectl("delete", "pod", name_of_pod(system))
         pod = in_state(system, "CrashLoopBackOff")
@@ -406,12 +396,9 @@ def test_no_inference_pod_is_left(operator: Operator) -> None:
     look, start = operator.blocks
     system = operator.system
     system.kubectl("scale", INFERENCE, "--replicas=0")
-    with system.forwarded("api-gateway") as port:
-        not_ready = "docs/api.md#not-ready"
-        space.wait_until(
-            lambda: system.predict(port).body.get("type") == not_ready, "clients are told", 60
-        )
-        assert system.predict(port).status == 503
+    not_ready = "docs/api.md#not-ready"
+    space.wait_until(lambda: system.predict().body.get("type") == not_ready, "clients are told", 60)
+    assert system.predict().status == 503
     shown = operator.type(look)
     assert "503 Service Unavailable" in shown
     assert "retry-after" in shown
@@ -462,8 +449,7 @@ def test_update_a_model_by_hand(operator: Operator, tmp_path: Path) -> None:
     file = tmp_path / "model.onnx"
     file.write_bytes(file_of(system, 2))
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    with models(system) as blobs:
-        blobs.delete(BY_HAND)
+    system.store.models.delete(BY_HAND)
     operator.type(upload, FILE=str(file))
     assert "by hand" in operator.type(name)
     assert system.serves(digest)

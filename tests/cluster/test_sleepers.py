@@ -56,14 +56,14 @@ def test_a_write_that_comes_too_late(arena: Arena, write: str) -> None:
     """It is refused, its promoter exits with 1, and nothing has changed."""
     version = arena.other()
     with asleep(arena, version, write) as held:
-        arena.iris("recover", "--takeover", "it sleeps")
+        arena.system.iris("recover", "--takeover", "it sleeps")
         undone = arena.undo_by_hand()
         before = left(arena)
         assert wakes(held) == HTTPStatus.CONFLICT
         assert left(arena) == before
     found = arena.status()
     assert f"version {undone} " in found["troubles"][0]["what"]
-    arena.iris("reconcile", "--to", "ledger")
+    arena.system.iris("reconcile", "--to", "ledger")
     arena.agrees(found["release"]["version"])
 
 
@@ -71,23 +71,23 @@ def test_an_intent_that_comes_too_late(arena: Arena) -> None:
     """Another promoter was first: what has been written since is not what its gates saw."""
     version = arena.other()
     with asleep(arena, version, "the intent") as held:
-        arena.iris("promote", version, *UNGATED)
+        arena.system.iris("promote", version, *UNGATED)
         arena.undo_by_hand()
         before = left(arena)
         assert wakes(held) == HTTPStatus.CONFLICT
         assert left(arena) == before
-    arena.iris("reconcile", "--to", "ledger")
+    arena.system.iris("reconcile", "--to", "ledger")
     arena.agrees(version)
 
 
 def test_a_file_that_comes_too_late(arena: Arena) -> None:
     """It is what was registered, it is written once, and nobody is asked to serve it."""
     before, version = arena.serving(), arena.other()
-    models = arena.store.models
+    models = arena.system.store.models
     whole = models.read(blob_of(version))
     models.delete(blob_of(version))
     with asleep(arena, version, "the file") as held:
-        told = arena.iris("recover", "--takeover", "it sleeps")
+        told = arena.system.iris("recover", "--takeover", "it sleeps")
         as_left = left(arena)
         assert wakes(held) == HTTPStatus.CREATED
         assert left(arena) == as_left
@@ -100,9 +100,9 @@ def test_an_alias_that_comes_too_late(arena: Arena) -> None:
     """MLflow can't refuse it: `iris status` finds it, and the command that it names mends it."""
     before, version = arena.serving(), arena.other()
     with asleep(arena, version, "the alias") as held:
-        arena.iris("recover", "--takeover", "it sleeps")
+        arena.system.iris("recover", "--takeover", "it sleeps")
         assert arena.undo_by_hand() == before
-        arena.iris("reconcile", "--to", "serving")
+        arena.system.iris("reconcile", "--to", "serving")
         as_left = left(arena)
         assert wakes(held) == HTTPStatus.OK
         assert left(arena) == as_left
@@ -110,7 +110,7 @@ def test_an_alias_that_comes_too_late(arena: Arena) -> None:
     assert found["registered"]["alias"] == int(version)
     assert f"the alias names version {version}" in found["troubles"][0]["what"]
     assert found["next"] == "iris reconcile --to ledger"
-    arena.iris(*found["next"].split()[1:])
+    arena.system.iris(*found["next"].split()[1:])
     arena.agrees(before)
 
 
@@ -125,11 +125,11 @@ def asleep(arena: Arena, version: str, write: str) -> Iterator[Held]:
 
         environ = {
             name: re.sub(r"(?<=127\.0\.0\.1:)\d+", lambda port: str(through(int(port[0]))), value)
-            for name, value in arena.signed_in.items()
+            for name, value in arena.system.signed_in.items()
             if name in ("AZURE_STORAGE_CONNECTION_STRING", "MLFLOW_TRACKING_URI")
         }
         api_server = through(stack.enter_context(proxied(arena.system)))
-        kubeconfig = arena.home / "held-up"
+        kubeconfig = arena.system.home / "held-up"
         kubeconfig.write_text(json.dumps(kubeconfig_of(f"http://127.0.0.1:{api_server}")))
         promoter = arena.promoter(
             "promote", version, *UNGATED, **environ, KUBECONFIG=str(kubeconfig)
@@ -184,7 +184,7 @@ def left(arena: Arena) -> Any:
     """Return what a promoter could change, but for files, which are written once, and the alias."""
     deployment = arena.system.get(INFERENCE)
     return (
-        arena.store.ledger.list(),
+        arena.system.store.ledger.list(),
         arena.system.get("configmap", "model-config"),
         deployment["metadata"]["annotations"],
         deployment["spec"],
