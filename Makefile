@@ -9,10 +9,15 @@ KILLS  ?= 20
 RACES  ?= 2
 COMPOSE ?= docker compose
 IMAGES ?= download-model gateway inference load mlflow promoter supervisor
+IMAGES_FILE ?=
+PUSHED := dist/images.txt
+REGISTRY ?=
 TAG    ?= local
 BASE   ?= python:3.11-slim
+COSIGN ?= cosign
 DOCKER ?= docker
 DOCKER_OPTIONS ?=
+GRYPE  ?= grype
 KUBECTL ?= kubectl
 OVERLAY ?=
 YES    ?=
@@ -29,10 +34,10 @@ COMPILE   := $(UV) compile --quiet --universal --python-version 3.11 --generate-
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down cluster-up cluster-down cluster-test test test-clients \
-  test-compose test-faults test-load load load-ui bench dashboard rules images deploy-dev \
-  deploy-prod undo-deploy-dev undo-deploy-prod promote-dev promote-prod mlflow lint format lock \
-  clean
+.PHONY: help setup demo up down cluster-up cluster-down cluster-test test test-azure test-clients \
+  test-compose test-faults test-load ci audit load load-ui bench dashboard rules images sbom scan \
+  push sign released kubeconfig deploy-dev deploy-prod undo-deploy-dev undo-deploy-prod smoke-dev \
+  smoke-prod promote-dev promote-prod train-dev train-prod mlflow lint format lock clean
 
 help: ## List what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-16s %s\n", $$1, $$2}'
@@ -85,6 +90,16 @@ cluster-test: $(INSTALLED) ## Build the images, start a node, deploy, run all th
 bench: $(INSTALLED) ## Measure beside peers; PEERS=mosec,echo CONNECTIONS=32,128 ROUNDS=3 narrows it
 	@$(VENV)/bin/python -m load_tests.benchmark
 
+test-azure: $(INSTALLED) $(NODE) ## Check what Azure and GitHub run, with neither: docs/delivery.md
+	$(VENV)/bin/pytest tests/azure $(PYTEST)
+
+ci: ## All that CI runs on a change, but what has a target of its own
+	.ci/run
+
+audit: $(INSTALLED) ## Look the locks up among what is known to be vulnerable; needs the network
+	@for lock in requirements/*.txt; do echo "── $$lock"; $(VENV)/bin/pip-audit --disable-pip \
+	  --require-hashes --requirement $$lock || exit 1; done
+
 test-load: $(INSTALLED) ## Run the load suite against systems with and without faults, for three minutes
 	$(VENV)/bin/pytest tests/load $(PYTEST)
 
@@ -104,11 +119,11 @@ rules: ## Write the PrometheusRule of k8s/, from observability/rules.yml
 	@k8s/components/monitoring/rules > k8s/components/monitoring/prometheusrule.yaml
 
 deploy-dev: ## As deploy-prod, in dev; OVERLAY=k8s/overlays/dev-standalone is one without Azure
-deploy-prod: ## Bring the manifests into the cluster of prod; what serves stays
+deploy-prod: ## Bring the manifests into the cluster of prod; what serves stays. IMAGES_FILE= pins images
 undo-deploy-dev: ## As undo-deploy-prod, in dev
 undo-deploy-prod: ## Bring back the manifests and images of the deploy before; what serves stays
 deploy-dev deploy-prod:
-	@KUBECTL="$(KUBECTL)" k8s/deploy $(@:deploy-%=%) $(OVERLAY)
+	@IMAGES_FILE="$(IMAGES_FILE)" KUBECTL="$(KUBECTL)" k8s/deploy $(@:deploy-%=%) $(OVERLAY)
 undo-deploy-dev undo-deploy-prod:
 	@KUBECTL="$(KUBECTL)" k8s/deploy $(@:undo-deploy-%=%) --undo
 
@@ -117,8 +132,23 @@ promote-prod: ## Let a version serve, by a Job in the cluster of prod: VERSION=7
 # As it was typed, though a dollar be in it.
 promote-dev promote-prod: override export REASON := $(value REASON)
 promote-dev promote-prod:
-	@KUBECTL="$(KUBECTL)" k8s/iris $(@:promote-%=%) promote \
-	  $(or $(VERSION),$(error which version is to serve? VERSION=7)) --reason "$$REASON" $(YES)
+	$(if $(value VERSION),,$(error which version is to serve? VERSION=7))
+	@KUBECTL="$(KUBECTL)" k8s/iris $(@:promote-%=%) promote "$$VERSION" --reason "$$REASON" $(YES)
+
+train-dev: ## As train-prod, in dev
+train-prod: ## Train in the cluster of prod, and ask the gates about what was registered
+train-dev train-prod:
+	@KUBECTL="$(KUBECTL)" k8s/train $(@:train-%=%)
+
+smoke-dev: $(INSTALLED) ## As smoke-prod, in dev
+smoke-prod: $(INSTALLED) ## Put a small load on what serves in the cluster of prod, and judge it
+smoke-dev smoke-prod:
+	@KUBECTL="$(KUBECTL)" k8s/smoke $(@:smoke-%=%)
+
+kubeconfig: ## Let kubectl talk to a cluster on Azure: AZURE_RESOURCE_GROUP=… AKS_NAME=…
+	az aks get-credentials --overwrite-existing --resource-group "$(AZURE_RESOURCE_GROUP)" \
+	  --name "$(AKS_NAME)"
+	kubelogin convert-kubeconfig --login azurecli
 
 mlflow: ## Reach the cluster's MLflow, on port 5050, until Ctrl-C; the password is as it says
 	@echo "user iris, password: $(KUBECTL) -n iris-ml get secret iris-ml-secrets" \
@@ -145,6 +175,38 @@ images: ## Build the images, and weigh them: IMAGES="gateway load" TAG=1.2 BASE=
 	for image in $(IMAGES); do $(DOCKER) buildx build --load --build-arg BASE=$(BASE) $(LABELS) \
 	  $(DOCKER_OPTIONS) --target $$image --tag iris-$$image:$(TAG) . || exit 1; done
 	@DOCKER=$(DOCKER) docker/weigh $(BASE) $(TAG) $(IMAGES)
+
+SBOMS := dist/sbom
+sbom: ## Say what images are made of, as CycloneDX, in dist/sbom: IMAGES="gateway load" TAG=1.2
+	@mkdir -p $(SBOMS)
+	@for image in $(IMAGES); do DOCKER=$(DOCKER) docker/sbom iris-$$image:$(TAG) \
+	  > $(SBOMS)/$$image.cdx.json || exit 1; echo $(SBOMS)/$$image.cdx.json; done
+
+scan: ## Look what those name up among what is known to be vulnerable, by GRYPE=grype
+	@for image in $(IMAGES); do echo "── $$image"; $(GRYPE) --fail-on high --only-fixed \
+	  sbom:$(SBOMS)/$$image.cdx.json || exit 1; done
+
+# To a file beside, so that one that is there is whole.
+push: ## Push images, and keep their digests in dist/images.txt: REGISTRY=host/path TAG=1.2
+	@mkdir -p $(dir $(PUSHED))
+	@DOCKER=$(DOCKER) docker/push $(or $(REGISTRY),$(error where to? REGISTRY=host/path)) \
+	  $(TAG) $(IMAGES) > $(PUSHED).part
+	@mv $(PUSHED).part $(PUSHED)
+	@cat $(PUSHED)
+	@echo "next: make deploy-dev IMAGES_FILE=$(PUSHED)"
+
+sign: ## Sign what was pushed, by COSIGN=cosign, with its SBOM: only CI's signature counts
+	@COSIGN=$(COSIGN) docker/signed sign $(PUSHED) $(SBOMS)
+
+released: ## Find the signed images of a commit of main, as push keeps them: VERSION=… REGISTRY=…
+released promote-dev promote-prod: override export VERSION := $(value VERSION)
+released:
+	@mkdir -p $(dir $(PUSHED))
+	@COSIGN=$(COSIGN) DOCKER=$(DOCKER) docker/released \
+	  "$${VERSION:?which commit of main, or tag of one?}" \
+	  $(or $(REGISTRY),$(error where from? REGISTRY=host/path)) $(IMAGES) > $(PUSHED).part
+	@mv $(PUSHED).part $(PUSHED)
+	@cat $(PUSHED)
 
 lock: $(INSTALLED) ## Resolve pyproject.toml again; UPGRADE=--upgrade takes newer releases
 	$(COMPILE) $(UPGRADE) --extra all --group dev -o requirements/dev.txt pyproject.toml
