@@ -20,6 +20,8 @@ DOCKER_OPTIONS ?=
 GRYPE  ?= grype
 KUBECTL ?= kubectl
 OVERLAY ?=
+PLANNED ?=
+TERRAFORM ?= terraform
 YES    ?=
 
 VENV      := .venv
@@ -36,8 +38,9 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up down cluster-up cluster-down cluster-test test test-azure test-clients \
   test-compose test-faults test-load ci audit load load-ui bench dashboard rules images sbom scan \
-  push sign released kubeconfig deploy-dev deploy-prod undo-deploy-dev undo-deploy-prod smoke-dev \
-  smoke-prod promote-dev promote-prod train-dev train-prod mlflow lint format lock clean
+  push registry-login sign released kubeconfig deploy-dev deploy-prod undo-deploy-dev \
+  undo-deploy-prod smoke-dev smoke-prod promote-dev promote-prod train-dev train-prod mlflow \
+  plan-shared plan-dev plan-prod apply-shared apply-dev apply-prod lint format lock clean
 
 help: ## List what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-16s %s\n", $$1, $$2}'
@@ -146,6 +149,9 @@ smoke-dev smoke-prod:
 	@KUBECTL="$(KUBECTL)" k8s/smoke $(@:smoke-%=%)
 
 kubeconfig: ## Let kubectl talk to a cluster on Azure: AZURE_RESOURCE_GROUP=… AKS_NAME=…
+	@command -v kubelogin >/dev/null || az aks install-cli --client-version 1.34.4 \
+	  --install-location ~/.local/bin/kubectl \
+	  --kubelogin-version v0.2.22 --kubelogin-install-location ~/.local/bin/kubelogin
 	az aks get-credentials --overwrite-existing --resource-group "$(AZURE_RESOURCE_GROUP)" \
 	  --name "$(AKS_NAME)"
 	kubelogin convert-kubeconfig --login azurecli
@@ -154,6 +160,18 @@ mlflow: ## Reach the cluster's MLflow, on port 5050, until Ctrl-C; the password 
 	@echo "user iris, password: $(KUBECTL) -n iris-ml get secret iris-ml-secrets" \
 	  "-o jsonpath='{.data.mlflow-password}' | base64 -d"
 	$(KUBECTL) --namespace iris-ml port-forward service/mlflow 5050:5000
+
+plan-shared: ## As plan-prod, of what the environments share
+plan-dev: ## As plan-prod, of dev
+plan-prod: ## Show what Terraform would change in prod, and change nothing; TERRAFORM=tofu
+apply-shared: ## As apply-prod, of what the environments share
+apply-dev: ## As apply-prod, of dev
+apply-prod: ## Change it, if it is still what was planned: PLANNED=$(cat dist/plan-prod)
+plan-shared plan-dev plan-prod:
+	@TERRAFORM=$(TERRAFORM) terraform/change plan $(@:plan-%=%)
+apply-shared apply-dev apply-prod:
+	@TERRAFORM=$(TERRAFORM) terraform/change apply $(@:apply-%=%) \
+	  $(or $(PLANNED),$(error which plan? PLANNED=… is what plan-$(@:apply-%=%) printed last))
 
 lint: $(INSTALLED) ## Check style, types, import rules and locks; change nothing
 	$(VENV)/bin/ruff check
@@ -194,6 +212,9 @@ push: ## Push images, and keep their digests in dist/images.txt: REGISTRY=host/p
 	@mv $(PUSHED).part $(PUSHED)
 	@cat $(PUSHED)
 	@echo "next: make deploy-dev IMAGES_FILE=$(PUSHED)"
+
+registry-login: ## Sign in to an image registry on Azure: REGISTRY=name.azurecr.io
+	az acr login --name "$(firstword $(subst ., ,$(REGISTRY)))"
 
 sign: ## Sign what was pushed, by COSIGN=cosign, with its SBOM: only CI's signature counts
 	@COSIGN=$(COSIGN) docker/signed sign $(PUSHED) $(SBOMS)

@@ -169,7 +169,7 @@ def test_a_commits_images_are_found_by_digest_once_their_signature_is_good(
 
 
 def test_an_sbom_names_what_is_in_an_image(delivery: Delivery) -> None:
-    """What the lock and Debian brought, and no more; read by CycloneDX's library, the same each time."""
+    """What the lock and Debian brought, and no more, as the format's own library reads it."""
     sboms = [ROOT / "dist" / "sbom" / f"{image}.cdx.json" for image in IMAGES]
     try:
         delivery.make("sbom", f"TAG={TAG}")
