@@ -99,8 +99,9 @@ test-azure: $(INSTALLED) $(NODE) ## Check what Azure and GitHub run, with neithe
 ci: ## All that CI runs on a change, but what has a target of its own
 	.ci/run
 
+# Strict, since what is not found would be taken for sound.
 audit: $(INSTALLED) ## Look the locks up among what is known to be vulnerable; needs the network
-	@for lock in requirements/*.txt; do echo "── $$lock"; $(VENV)/bin/pip-audit --disable-pip \
+	@for lock in requirements/*.txt; do echo "── $$lock"; $(VENV)/bin/pip-audit --strict --disable-pip \
 	  --require-hashes --requirement $$lock || exit 1; done
 
 test-load: $(INSTALLED) ## Run the load suite against systems with and without faults, for three minutes

@@ -72,6 +72,9 @@ def test_a_line_without_a_digest_is_refused(file: Path, line: str) -> None:
 # Answers as a cluster of prod: what was promoted is in $PROMOTED, what a Job logged in $LOG.
 KUBECTL = """#!/bin/sh
 case "$*" in
+*kustomize*) printf "$RENDERED" ;;
+*--filename=/*/new) cat "${*##*--filename=}" >> "$ASKED" ;;
+*"get cronjob promote --ignore-not-found"*) ;;
 *"get deployment"* | *"get cronjob"*) printf prod ;;
 *"get configmap model-config"*) printf "$PROMOTED" ;;
 *"get secret"*) printf a-key ;;
@@ -111,6 +114,25 @@ def run(folder: Path, script: str, environment: str, **answers: str) -> tuple[in
         timeout=30,
     )
     return done.returncode, done.stdout + done.stderr
+
+
+def test_a_deploy_brings_what_was_pinned(tmp_path: Path, file: Path) -> None:
+    """And nothing at all, where an image of ours would be taken by a tag."""
+    for images, code in (("gateway mlflow", 0), ("gateway inference", 1)):
+        rendered = f"  IRIS_ENV: prod\n{manifests_of(*images.split())}"
+        (tmp_path / "asked").write_text("")
+        ended, said = run(
+            tmp_path,
+            "deploy",
+            "prod",
+            RENDERED=rendered,
+            IMAGES_FILE=str(file),
+            PROMOTED="configmap/model-config",
+        )
+        assert ended == code, said
+        applied = (tmp_path / "asked").read_text()
+        assert applied.count(f"@{DIGEST}") == (0 if code else 2)
+        assert ":0.1.0" not in applied
 
 
 @pytest.mark.parametrize("verdict", ["0", "1", "2"])

@@ -3,7 +3,9 @@
 import json
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -34,13 +36,17 @@ def asked(tmp_path: Path) -> Path:
     return tmp_path / "asked"
 
 
-def make(asked: Path, target: str, *variables: str, code: str = "0") -> tuple[int, str]:
+def make(
+    asked: Path,
+    target: str,
+    *variables: str,
+    code: str = "0",
+    environ: Mapping[str, str] = MappingProxyType({"VERSION": ""}),
+) -> tuple[int, str]:
     """Run a target with that kubectl; return its exit code and what it said."""
-    environ = {**os.environ, "ASKED": str(asked), "CODE": code, "MAKEFLAGS": "", "VERSION": ""}
+    whole = {**os.environ, "ASKED": str(asked), "CODE": code, "MAKEFLAGS": "", **environ}
     command = ("make", target, f"KUBECTL={asked.parent / 'kubectl'}", *variables)
-    done = subprocess.run(
-        command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(command, cwd=ROOT, env=whole, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -56,6 +62,18 @@ def test_a_job_is_made_of_the_template_and_followed(asked: Path) -> None:
     said = asked.read_text()
     assert "--from=cronjob/promote" in said
     assert "logs --follow job.batch/iris-promote-x" in said
+
+
+@pytest.mark.parametrize("typed", ["7; touch $ASKED.done", "$(shell touch $ASKED.done)", "`id`"])
+def test_what_was_typed_is_a_word_and_no_more(asked: Path, typed: str) -> None:
+    """Neither make nor a shell runs what somebody dispatches, who may not run anything here."""
+    environ = {"VERSION": typed, "REASON": typed}
+    assert make(asked, "promote-prod", "YES=--yes", environ=environ)[0] == 0
+    made = json.loads(asked.with_name("asked.made").read_text())
+    (container,) = made["spec"]["template"]["spec"]["containers"]
+    doubled = typed.replace("$", "$$")
+    assert container["args"] == ["promote", doubled, "--reason", doubled, "--yes"]
+    assert not asked.with_name("asked.done").exists()
 
 
 @pytest.mark.parametrize("code", ["1", "2"])
