@@ -119,12 +119,12 @@ def run(folder: Path, script: str, environment: str, **answers: str) -> tuple[in
 def test_a_deploy_brings_what_was_pinned(tmp_path: Path, file: Path) -> None:
     """And nothing at all, where an image of ours would be taken by a tag."""
     for images, code in (("gateway mlflow", 0), ("gateway inference", 1)):
-        rendered = f"  IRIS_ENV: prod\n{manifests_of(*images.split())}"
+        rendered = f"  IRIS_ENV: dev\n{manifests_of(*images.split())}"
         (tmp_path / "asked").write_text("")
         ended, said = run(
             tmp_path,
             "deploy",
-            "prod",
+            "dev",
             RENDERED=rendered,
             IMAGES_FILE=str(file),
             PROMOTED="configmap/model-config",
