@@ -2,8 +2,8 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,6 +32,24 @@ def open_log(path: Path) -> BinaryIO:
     if path.exists() and path.stat().st_size > LOG_BYTES:
         path.replace(path.with_name(f"{path.name}.1"))
     return path.open("ab")
+
+
+def make_once(path: Path, make: Callable[[Path], object]) -> None:
+    """Let `make` make a file elsewhere, and link it into place when it is whole.
+
+    For what takes a while to make and is no good half-made. Where a file is there, it stays.
+
+    Raises:
+        OSError: it can't be made.
+    """
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f"{path.stem}-", dir=path.parent) as folder:
+        whole = Path(folder, path.name)
+        make(whole)
+        with suppress(FileExistsError):  # somebody else was quicker
+            os.link(whole, path)
 
 
 @contextmanager

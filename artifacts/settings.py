@@ -80,6 +80,14 @@ class MlflowSettings(HomeSettings, frozen=True, kw_only=True):
         return None if self.mlflow_tracking_uri else self.home / "mlflow.db"
 
 
+def artifact_location(uri: str, artifact_root: str) -> str | None:
+    """Return where a new experiment keeps its files; None where MLflow is a server, which knows.
+
+    A server may hand them on itself, so that its clients need no right to the store.
+    """
+    return None if uri.startswith(("http://", "https://")) else artifact_root
+
+
 S = TypeVar("S", bound=Settings)
 
 

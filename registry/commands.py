@@ -364,6 +364,26 @@ def verify_ledger(as_json: bool) -> None:
         click.echo(f"not compared with the stamp in {where}: it does not answer")
 
 
+@click.command("rebuild-registry", epilog="Example: iris rebuild-registry")
+@_yes
+@_json
+def rebuild_registry(yes: bool, as_json: bool) -> None:
+    """Make versions, aliases and tags on an MLflow that lost its database, from the store.
+
+    It is for every environment whose ledger is in the store. Every version keeps its number; the
+    next one that is registered gets a higher one. Killed, it goes on where it is called again.
+    """
+    from registry.rebuild import rebuild_registry as run
+    from registry.screens import rebuilt_screen
+
+    settings = environment.load(RegistrySettings)
+    _announce(settings, as_json)
+    _ask(settings, yes=yes)
+    with _workspace(settings, as_json) as work:
+        rebuilt = run(work)
+    _print_json(rebuilt) if as_json else click.echo(rebuilt_screen(rebuilt))
+
+
 @click.command(epilog="Example: iris exporter")
 def exporter() -> None:
     """Answer Prometheus on /metrics: is the ledger whole, how long is an operation open?

@@ -174,7 +174,7 @@ def _compared(
     """
     records, champion = work.store.records, serving[0] if serving else None
     theirs = _data_of(work, *serving) if serving else None
-    known = [model.card.data_sha256, candidate.tags.get(_REFERENCE), theirs]
+    known = [model.card.data_sha256, candidate.tags.get(REFERENCE), theirs]
     tables = (_table(records, digest) for digest in known if digest)
     found = next((table for table in tables if table is not None), None)
     rows = None if found is None else compare(model, champion, found)
@@ -192,7 +192,7 @@ def _compared(
     return _ComparedOnData(rows, of_champion)
 
 
-_REFERENCE = "iris.reference_sha256"
+REFERENCE = "iris.reference_sha256"
 """The tag that names what a version was measured on of which the training data is not known."""
 
 
@@ -202,7 +202,7 @@ def _data_of(work: Workspace, champion: Model, release: Release) -> str | None:
     if champion.card.data_sha256 or number is None:
         return champion.card.data_sha256
     try:
-        return work.versions.candidate(number).tags.get(_REFERENCE)
+        return work.versions.candidate(number).tags.get(REFERENCE)
     except VersionUnfit:  # it was deleted since
         return None
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import shlex
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -15,6 +16,9 @@ from registry.gates.page import rows_told
 from registry.records import Body, Genesis, Intent, Outcome, Step, Takeover
 from registry.status import Status, Trouble
 from registry.why import Why
+
+if TYPE_CHECKING:
+    from registry.rebuild import Rebuilt
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
@@ -150,6 +154,22 @@ def _told(operation: Operation) -> list[str]:
     lines += [f"because: {intent.why}"] if intent.why else ["no reason was given"]
     lines += [outcome.watched] if outcome and outcome.watched else []
     return lines
+
+
+def rebuilt_screen(rebuilt: "Rebuilt") -> str:
+    """Return what an MLflow that was lost has again, and what does not come back."""
+    numbers = ", ".join(map(str, rebuilt.versions)) or "none"
+    empty = [f"version {n} does not come back: {why}" for n, why in sorted(rebuilt.empty.items())]
+    named = [
+        f"the alias {alias} names {f'version {number}' if number else 'nothing'}"
+        for alias, number in rebuilt.aliases.items()
+    ]
+    bound = f"MLflow is bound to the ledgers of {', '.join(rebuilt.environments)}"
+    gone = (
+        "what does not come back: runs with their parameters, metrics and figures; estimators; "
+        "tags of training; versions that were never promoted"
+    )
+    return "\n".join([f"versions with their files: {numbers}", *empty, *named, bound, gone])
 
 
 def when(at: dt.datetime | None) -> str:

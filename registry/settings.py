@@ -40,9 +40,14 @@ class RegistrySettings(MlflowSettings, frozen=True, kw_only=True):
 
     @property
     def alias(self) -> str:
-        """The alias that names what serves: `champion`, and `champion-dev` in `dev`, say."""
-        whole = self.iris_env in ("local", "prod")
-        return "champion" if whole else f"champion-{self.iris_env}"
+        """The alias that names what serves."""
+        return alias_of(self.iris_env)
+
+
+def alias_of(environment: str) -> str:
+    """Return the alias that names what serves: `champion`, and `champion-dev` in `dev`, say."""
+    whole = environment in ("local", "prod")
+    return "champion" if whole else f"champion-{environment}"
 
 
 class ExporterSettings(RegistrySettings, frozen=True, kw_only=True):

@@ -177,7 +177,9 @@ def _foreign_registry(chain: Chain, registered: Registered) -> Trouble:
     ours = chain.genesis.ledger if chain.genesis else "not there"
     named = f"the ledger {registered.ledger}" if registered.ledger else "no ledger"
     what = f"MLflow names {named}, and that of this environment is {ours}"
-    return Trouble(what, "check MLFLOW_TRACKING_URI, IRIS_ENV and IRIS_STORE")
+    check = "check MLFLOW_TRACKING_URI, IRIS_ENV and IRIS_STORE"
+    lost = "" if registered.ledger else "; where MLflow was lost: iris rebuild-registry"
+    return Trouble(what, f"{check}{lost}")
 
 
 def _alias_troubles(chain: Chain, registered: Registered) -> list[Trouble]:

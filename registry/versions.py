@@ -13,8 +13,11 @@ from pathlib import Path
 
 import msgspec
 
+from artifacts.digests import sha256_hex
 from artifacts.errors import IrisError
+from artifacts.files import make_once
 from artifacts.release import MODEL_NAME
+from artifacts.settings import artifact_location
 from registry.errors import RegistryUnavailable, VersionUnfit
 from registry.settings import RegistrySettings
 
@@ -130,6 +133,63 @@ class Versions:
                 number = str(candidate.number)
                 self._client.set_model_version_tag(MODEL_NAME, number, key, value)
 
+    def make(self, number: int, file: bytes | None, tags: dict[str, str], root: str) -> None:
+        """Make the version of a number, which has to be the next that MLflow gives.
+
+        Args:
+            number: the number.
+            file: its release file; None for a placeholder.
+            tags: its tags; digest and run are added where it has a file.
+            root: where the experiment keeps its files, where it has to be made.
+
+        Raises:
+            VersionUnfit: MLflow gave another number; that version is deleted again.
+            RegistryUnavailable: MLflow or its artifacts did not do it.
+        """
+        with tempfile.TemporaryDirectory() as local, _reported(self._uri):
+            experiment = self._client.get_experiment_by_name(MODEL_NAME)
+            made = experiment.experiment_id if experiment else None
+            made = made or self._client.create_experiment(
+                MODEL_NAME, artifact_location(self._uri, root)
+            )
+            if self._model() is None:
+                self._client.create_registered_model(MODEL_NAME)
+            run = self._client.create_run(made, run_name=f"rebuild {number}")
+            if file is not None:
+                path = Path(local) / Path(RELEASE_FILE).name
+                path.write_bytes(file)
+                folder = str(Path(RELEASE_FILE).parent)
+                self._client.log_artifact(run.info.run_id, str(path), folder)
+                tags = {"iris.sha256": sha256_hex(file), "iris.run_id": run.info.run_id, **tags}
+            self._client.set_terminated(run.info.run_id)
+            version = self._client.create_model_version(
+                MODEL_NAME, run.info.artifact_uri, run.info.run_id, tags=tags
+            )
+            if int(version.version) != number:
+                self._client.delete_model_version(MODEL_NAME, version.version)
+                raise VersionUnfit(
+                    f"MLflow at {self._uri} gave number {version.version} where {number} is next: "
+                    "it had more versions once, or somebody registers one right now",
+                    hint="end what trains; then the same again, on an MLflow that is empty",
+                )
+
+    def delete(self, number: int) -> None:
+        """Delete a version; MLflow gives its number to none again.
+
+        Raises:
+            RegistryUnavailable: MLflow did not do it.
+        """
+        with _reported(self._uri):
+            self._client.delete_model_version(MODEL_NAME, str(number))
+
+    def all_tags(self) -> dict[int, dict[str, str]]:
+        """Return the tags of every registered version, by its number.
+
+        Raises:
+            RegistryUnavailable: MLflow did not answer.
+        """
+        return {int(version.version): dict(version.tags) for version in self._all()}
+
     def numbers(self) -> list[int]:
         """Return the numbers of all registered versions, the youngest first.
 
@@ -231,6 +291,20 @@ def _candidate(version: ModelVersion) -> Candidate:
     return Candidate(int(version.version), tags["iris.sha256"], run_id, tags)
 
 
+def make_database(settings: RegistrySettings) -> None:
+    """Make MLflow's database in `IRIS_HOME`, where it is to be there and is not.
+
+    Raises:
+        RegistryUnavailable: it can't be made.
+    """
+    if settings.database is not None:
+        with _reported(settings.tracking_uri):
+            make_once(
+                settings.database,
+                lambda whole: MlflowClient(f"sqlite:///{whole}").search_experiments(max_results=1),
+            )
+
+
 def open_versions(settings: RegistrySettings) -> Versions:
     """Open the MLflow that is set. No database is made where none is: reading changes nothing.
 
@@ -240,7 +314,8 @@ def open_versions(settings: RegistrySettings) -> Versions:
     if settings.database is not None and not settings.database.exists():
         raise RegistryUnavailable(
             f"nothing was registered yet: there is no {settings.database}",
-            hint="iris train makes one; is IRIS_HOME the folder that it was called with?",
+            hint="iris train makes one; is IRIS_HOME the folder that it was called with? Where it "
+            "was lost: iris rebuild-registry",
         )
     return Versions(settings.tracking_uri)
 

@@ -161,8 +161,7 @@ class Workspace:
             )
         raise self._foreign(
             f"is {chain.genesis.ledger}, and MLflow names {found or 'none'}",
-            f"if this MLflow has replaced the one before, set the tag {self._ledger_tag} of "
-            f"the registered model {MODEL_NAME} to {chain.genesis.ledger}",
+            "" if found else "if this MLflow has replaced the one before: iris rebuild-registry",
         )
 
     def stamp_registry(self, chain: Chain) -> None:

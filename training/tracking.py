@@ -4,7 +4,6 @@ Importing it takes seconds, so the commands import this module only when they ne
 """
 
 import logging
-import os
 import re
 import tempfile
 import warnings
@@ -25,7 +24,9 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model, get_model_info, infer_signature
 from sqlalchemy.exc import SQLAlchemyError
 
+from artifacts.files import make_once
 from artifacts.release import MODEL_NAME
+from artifacts.settings import artifact_location
 from training.errors import NotExportable, TrackingError
 
 EXPERIMENT = MODEL_NAME
@@ -36,14 +37,6 @@ _USUAL_HINT = (
     "see that MLFLOW_TRACKING_URI is right and answers, and that IRIS_HOME and the store can be "
     "written and have space; then run the same command again"
 )
-
-
-def artifact_location(uri: str, artifact_root: str) -> str | None:
-    """Return where a new experiment keeps its files; None where MLflow is a server, which knows.
-
-    A server may hand them on itself, so that its clients need no right to the store.
-    """
-    return None if uri.startswith(("http://", "https://")) else artifact_root
 
 
 @dataclass(frozen=True)
@@ -279,18 +272,12 @@ def _sklearn_flavor(model: Model) -> dict[str, Any]:
 
 
 def _create_database(path: Path) -> None:
-    """Make MLflow's database elsewhere and link it into place when it is whole.
+    """Make MLflow's database, whole or not at all.
 
     Making it takes seconds and is no transaction: killed within it, MLflow could not go on with
     what lies there.
     """
-    if path.exists():
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="mlflow-", dir=path.parent) as folder:
-        whole = Path(folder, path.name)
-        mlflow.MlflowClient(f"{_SQLITE}{whole}").search_experiments(max_results=1)
-        try:
-            os.link(whole, path)
-        except FileExistsError:
-            return  # somebody else was quicker
+    make_once(
+        path,
+        lambda whole: mlflow.MlflowClient(f"{_SQLITE}{whole}").search_experiments(max_results=1),
+    )

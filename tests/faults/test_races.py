@@ -6,21 +6,18 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.faults.conftest import VERSIONS, copied
 from tests.faults.promoters import Promoter
 from tests.integration.registry.commands import iris
-from tests.integration.serving.processes import Supervisor, free_port, until
+from tests.integration.serving.processes import Supervisor
+from tests.support.mlflow_server import mlflow_server
 
 RACES = int(os.environ.get("RACES", "2"))
 PROMOTERS = 16
@@ -86,39 +83,3 @@ def start(ground: Ground, race: int, version: int) -> Promoter:
     home = ground.folder / f"{race}-{version}"
     words = ("promote", str(version), "--watch", "1s")
     return Promoter(home, *words, IRIS_STOP_AT="before intent", **ground.shared)
-
-
-@contextmanager
-def mlflow_server(home: Path) -> Iterator[str]:
-    """Run MLflow's own server on a home's database, and yield its address."""
-    port, log = free_port(), home / "mlflow-server.log"
-    options = {
-        "--backend-store-uri": f"sqlite:///{home / 'mlflow.db'}",
-        "--default-artifact-root": (home / "artifacts").as_uri(),
-        "--port": str(port),
-        "--workers": "1",
-    }
-    words = [word for option in options.items() for word in option]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "mlflow", "server", "--no-serve-artifacts", *words],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    url = f"http://127.0.0.1:{port}"
-
-    def answers() -> bool:
-        assert process.poll() is None, log.read_text()
-        try:
-            return httpx.get(f"{url}/health").status_code == 200
-        except httpx.TransportError:
-            return False
-
-    try:
-        until(answers, "MLflow's server answers")
-        yield url
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(30)

@@ -50,6 +50,10 @@ def test_releases_and_artifacts_on_azure(
     assert len(store.records.list("data/")) == 1
     assert "records, each whole" in iris(home, "verify-ledger").stdout
 
+    (home / "mlflow.db").unlink()
+    assert "versions with their files: 1" in iris(home, "rebuild-registry").stdout
+    iris(home, "gates", "1")
+
 
 def test_a_model_from_a_notebook_is_served(home: Path, tmp_path: Path) -> None:
     """Logged by plain `log_model`, registered, promoted with a reason, and it answers."""

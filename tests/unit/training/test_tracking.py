@@ -3,8 +3,9 @@
 import pytest
 from mlflow.exceptions import MlflowException
 
+from artifacts.settings import artifact_location
 from training.errors import TrackingError
-from training.tracking import _ends_here, artifact_location
+from training.tracking import _ends_here
 
 
 def test_the_reason_is_told_and_not_how_it_came_to_be_written() -> None:
