@@ -93,7 +93,7 @@ cluster-test: $(INSTALLED) ## Build the images, start a node, deploy, run all th
 bench: $(INSTALLED) ## Measure beside peers; PEERS=mosec,echo CONNECTIONS=32,128 ROUNDS=3 narrows it
 	@$(VENV)/bin/python -m load_tests.benchmark
 
-test-azure: $(INSTALLED) $(NODE) ## Check what Azure and GitHub run, with neither: docs/delivery.md
+test-azure: $(INSTALLED) $(NODE) ## Check what Azure and GitHub run, with neither: Terraform, queries, workflows
 	$(VENV)/bin/pytest tests/azure $(PYTEST)
 
 ci: ## All that CI runs on a change, but what has a target of its own
