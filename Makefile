@@ -119,7 +119,7 @@ load-ui: $(INSTALLED) ## The same users and the same schedule in Locust's own we
 dashboard: $(INSTALLED) ## Write Grafana's dashboard, observability/dashboard.json, from its panels
 	@$(VENV)/bin/python -m observability.dashboard > observability/dashboard.json
 
-rules: ## Write the PrometheusRule of k8s/, from observability/rules.yml
+rules: ## Write the PrometheusRule of k8s/, from the rule files of observability/
 	@k8s/components/monitoring/rules > k8s/components/monitoring/prometheusrule.yaml
 
 deploy-dev: ## As deploy-prod, in dev; OVERLAY=k8s/overlays/dev-standalone is one without Azure
