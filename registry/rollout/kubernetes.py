@@ -149,7 +149,8 @@ class KubernetesTarget:
         serving = [
             pod
             for pod in self._list("pods", INFERENCE, Pod)
-            if release and pod.ready and self._instance(pod).release == release
+            if release and pod.ready and not _is_leaving(pod.metadata)
+            if self._instance(pod).release == release
         ]
         return place(
             release, under.stamp, self._list("replicasets", INFERENCE, ReplicaSet), serving

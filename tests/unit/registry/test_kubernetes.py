@@ -125,6 +125,15 @@ def test_what_could_not_start_is_gone_back_from_without_a_new_pod(server: ApiSer
     assert (state.release, state.fence, state.rollout) == (ONE, fence(7), Rollout("idle"))
 
 
+def test_pods_that_are_on_their_way_out_bring_nothing_back(server: ApiServer) -> None:
+    """Promoted again a moment after it was replaced, a release gets pods of its own."""
+    write(server, TWO, 6)
+    for pod in server.pods:
+        pod["metadata"]["deletionTimestamp"] = "2026-11-29T02:50:00Z"
+    write(server, ONE, 7)
+    assert server.annotations[PROMOTION] == str(fence(7).stamp)
+
+
 def test_pods_that_serve_another_release_than_their_template_says(server: ApiServer) -> None:
     """An edit by hand, and a restart: to go back is a rollout, though the template says it."""
     server.edit(MODEL_VERSION=HAND.version, MODEL_BLOB_NAME=HAND.blob)
