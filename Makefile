@@ -87,7 +87,7 @@ cluster-up: $(INSTALLED) ## Start one real Kubernetes node here, or check that o
 cluster-down: $(INSTALLED) ## End that node, and remove all that it had
 	@$(VENV)/bin/python -m tests.cluster.node down
 
-cluster-test: $(INSTALLED) ## Build the images, start a node, deploy, run all that needs a cluster, end all of it
+cluster-test: $(INSTALLED) ## Build the images, start a node, deploy, test, end all of it; PYTEST='-m ""' takes an hour more
 	@tests/cluster/run $(PYTEST)
 
 bench: $(INSTALLED) ## Measure beside peers; PEERS=mosec,echo CONNECTIONS=32,128 ROUNDS=3 narrows it

@@ -50,6 +50,7 @@ def prod(system: System) -> Iterator[System]:
     system.deploy()
 
 
+@pytest.mark.long
 def test_prod_is_deployed_from_a_commit_and_promoted_to_by_a_job(
     prod: System, tmp_path: Path
 ) -> None:

@@ -65,6 +65,7 @@ def test_an_edit_serves_after_a_restart_and_can_be_undone(system: System) -> Non
     assert served(system) == before
 
 
+@pytest.mark.long
 def test_an_undo_goes_past_promotions(system: System) -> None:
     """To whichever revision: each serves what it served."""
     before, other = system.versions()
@@ -78,6 +79,7 @@ def test_an_undo_goes_past_promotions(system: System) -> None:
     assert served(system) == before.sha256
 
 
+@pytest.mark.long
 def test_an_edit_without_a_restart_changes_nothing_that_serves(system: System) -> None:
     """Pods that are added or replaced serve what the others do."""
     before = served(system)
@@ -92,6 +94,7 @@ def test_an_edit_without_a_restart_changes_nothing_that_serves(system: System) -
     assert "version by-hand" in trouble.what
 
 
+@pytest.mark.long
 def test_a_deploy_and_its_undo_change_the_image_alone(system: System, tmp_path: Path) -> None:
     """Whatever was promoted between the two."""
     before, other = system.versions()
@@ -125,6 +128,7 @@ def image(system: System) -> str:
     return found
 
 
+@pytest.mark.long
 def test_a_deploy_waits_for_a_promotion(system: System) -> None:
     """It is refused, changes nothing, and names the way out."""
     before, other = system.versions()
@@ -145,6 +149,7 @@ def stopped(pid: int) -> bool:
     return "\nState:\tT" in Path(f"/proc/{pid}/status").read_text()
 
 
+@pytest.mark.long
 def test_a_deploy_waits_until_a_hand_s_doing_is_settled(system: System) -> None:
     """Else it would carry on what an undo brought back, or replace it."""
     before, other = system.versions()
@@ -158,6 +163,7 @@ def test_a_deploy_waits_until_a_hand_s_doing_is_settled(system: System) -> None:
     assert served(system) == other.sha256
 
 
+@pytest.mark.long
 def test_a_namespace_that_was_deleted_comes_back_with_what_served(system: System) -> None:
     """Ledger, releases and MLflow lie elsewhere."""
     before = served(system)
@@ -167,6 +173,7 @@ def test_a_namespace_that_was_deleted_comes_back_with_what_served(system: System
     assert system.status().troubles == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("program", ["kubelet", "containerd"])
 def test_pods_serve_on_while_the_node_s_programs_are_restarted(
     system: System, program: str
@@ -177,6 +184,7 @@ def test_pods_serve_on_while_the_node_s_programs_are_restarted(
     space.wait_until(lambda: system.served() == before, "the same pods answer", 60)
 
 
+@pytest.mark.long
 def test_a_node_that_was_off_comes_back_with_what_served(system: System) -> None:
     """Its init containers run again, with the volumes of before."""
     before = served(system)

@@ -6,7 +6,7 @@ from registry.crash import CRASH_POINTS
 from tests.cluster.arena import UNGATED, Arena
 from tests.unit.registry.test_recovery import FAILING, SUCCEEDING, Left
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 TAKEN = ("recover", "--takeover", "its pod was killed")
 

@@ -25,7 +25,7 @@ from tests.cluster.node import images, space
 from tests.cluster.runbook import PAGE, Block, Shell, read
 from tests.cluster.system import NAMESPACE, OVERLAY, ROOT, STANDALONE, System
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 BLOCKS = read(PAGE.read_text())
 INFERENCE, GATEWAY = "deployment/inference-service", "deployment/api-gateway"

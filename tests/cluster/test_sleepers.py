@@ -20,7 +20,7 @@ from tests.cluster.holding_proxy import Gate, HoldingProxy, Sent, Write
 from tests.cluster.system import System
 from tests.faults.promoters import Promoter
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 CONFIG = "/api/v1/namespaces/iris-ml/configmaps/model-config"
 DEPLOYMENT = "/apis/apps/v1/namespaces/iris-ml/deployments/inference-service"
