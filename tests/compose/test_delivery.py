@@ -124,6 +124,13 @@ def test_what_is_pushed_is_deployed_by_digest(delivery: Delivery) -> None:
     }
     deployed = pinned(PUSHED, manifests_of(*IMAGES))
     assert deployed == [f"image: {reference}" for reference in written.values()]
+    delivery.make("sign")
+    attest = "attest --yes --type cyclonedx --predicate dist/sbom"
+    assert delivery.asked.read_text().splitlines() == [
+        words
+        for image, reference in zip(IMAGES, written.values(), strict=True)
+        for words in (f"sign --yes {reference}", f"{attest}/{image}.cdx.json {reference}")
+    ]
     # No name of the registry is left with the engine.
     assert delivery.registry not in docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}")
 

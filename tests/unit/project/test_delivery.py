@@ -176,3 +176,25 @@ def test_a_training_that_names_no_version_is_told(tmp_path: Path) -> None:
     ended, said = run(tmp_path, "train", "prod", LOG="all candidates failed", GATES="0")
     assert ended == 1
     assert "names no version" in said
+
+
+def test_a_runner_signs_in_by_what_the_repository_says(tmp_path: Path) -> None:
+    """To the image registry by its name, and to the cluster without a code to be typed."""
+    for name in ("az", "kubelogin"):
+        (tmp_path / name).write_text(f'#!/bin/sh\necho "{name} $*" >> "$ASKED"\n')
+        (tmp_path / name).chmod(0o755)
+    environ = {
+        **os.environ,
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "ASKED": str(tmp_path / "asked"),
+        "MAKEFLAGS": "",
+        "AKS_NAME": "iris-dev",
+        "AZURE_RESOURCE_GROUP": "iris-ml-dev",
+        "REGISTRY": "irisml.azurecr.io",
+    }
+    subprocess.run(["make", "registry-login", "kubeconfig"], cwd=ROOT, env=environ, check=True)
+    assert (tmp_path / "asked").read_text().splitlines() == [
+        "az acr login --name irisml",
+        "az aks get-credentials --overwrite-existing --resource-group iris-ml-dev --name iris-dev",
+        "kubelogin convert-kubeconfig --login azurecli",
+    ]
