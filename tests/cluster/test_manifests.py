@@ -28,13 +28,19 @@ KUBECTL = os.environ.get("KUBECTL", str(BUILT[-1]) if BUILT else "kubectl")
 Thing = dict[str, Any]
 
 OVERLAYS = sorted(path.name for path in (K8S / "overlays").iterdir())
-OPTIONAL = ("mlflow", "expose-internal", "expose-public", "monitoring")
+OPTIONAL = ("mlflow", "expose-internal", "expose-public")
 COMBINATIONS = [
-    (store, *chosen)
+    (store, *monitoring, *chosen)
     for store in ("azure", "standalone")
+    for monitoring in ((), ("monitoring",), ("monitoring-azure",))
     for size in range(len(OPTIONAL) + 1)
     for chosen in itertools.combinations(OPTIONAL, size)
 ]
+# Azure's managed Prometheus takes no notice of those of Prometheus' operator.
+PODMONITORS = {
+    "monitoring": "monitoring.coreos.com/v1",
+    "monitoring-azure": "azmonitoring.coreos.com/v1",
+}
 HOST = "iris.example.com"
 SPACE = "kubernetes.io/metadata.name"
 WORKLOADS = ("CronJob", "Deployment", "StatefulSet")
@@ -118,6 +124,9 @@ def test_each_combination_of_components_renders(
     )
     assert set(every("hostname", things)) == ({HOST} if "expose-public" in components else set())
     assert all(hosts == [HOST] for hosts in every("hostnames", things))
+    monitors = {thing["apiVersion"] for thing in of_kind(things, "PodMonitor").values()}
+    assert monitors == {group for name, group in PODMONITORS.items() if name in components}
+    assert bool(of_kind(things, "PrometheusRule")) == ("monitoring" in components)
     accounts = of_kind(things, "ServiceAccount").values()
     signed_in = {name for a in accounts for name in a["metadata"].get("annotations", {})}
     assert bool(signed_in) == ("azure" in components)

@@ -50,11 +50,13 @@ class Call(NamedTuple):
 
 
 # Pods of others, and addresses outside; their namespaces have no policies.
-DNS, PROXY, PROMETHEUS = "the cluster's DNS", "the API server's proxy", "Prometheus"
+DNS, PROXY = "the cluster's DNS", "the API server's proxy"
+PROMETHEUS, MANAGED = "Prometheus", "Azure's managed Prometheus"
 STRANGERS = {
     DNS: Peer("10.0.1.1", "kube-system", (("k8s-app", "kube-dns"),)),
     PROXY: Peer("10.0.1.2", "kube-system", (("app", "konnectivity-agent"),)),
     PROMETHEUS: Peer("10.0.1.3", "monitoring", (("app.kubernetes.io/name", "prometheus"),)),
+    MANAGED: Peer("10.0.1.6", "kube-system", (("rsName", "ama-metrics"),)),
     "its neighbour": Peer("10.0.1.4", "monitoring", (("app", "api-gateway"),)),
     "a pod elsewhere": Peer("10.0.1.5", "default", (("app", "promoter"),)),
     "outside": Peer("203.0.113.1"),
@@ -180,9 +182,9 @@ def test_who_may_talk_to_whom_is_what_the_page_says(name: str, tmp_path: Path) -
     assert judged(things, tmp_path) == expected
 
 
-@pytest.mark.parametrize("exposed", ["expose-internal", "expose-public"])
-def test_what_exposes_it_lets_clients_to_the_gateway_alone(exposed: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("component", ["expose-internal", "expose-public", "monitoring"])
+def test_a_component_lets_in_whom_the_page_says(component: str, tmp_path: Path) -> None:
     """In an overlay or not."""
-    chosen = ("standalone", "mlflow", exposed)
+    chosen = ("standalone", "mlflow", component)
     things = combined(tmp_path, *chosen)
     assert judged(things, tmp_path) == told(set(chosen), peers(things))

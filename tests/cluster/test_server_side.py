@@ -1,10 +1,12 @@
 """A real API server reads every overlay, as it would when it is deployed, and keeps nothing.
 
-The definitions of custom resources come from their Go modules.
+The definitions of custom resources come from their Go modules; Azure's of PodMonitors are those of
+Prometheus' operator in a group of another name, by its documentation.
 """
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,11 +53,23 @@ def definitions() -> list[Path]:
     return found
 
 
+def azures(folder: Path) -> Path:
+    """Write the definition of Azure's PodMonitors, and return the file."""
+    (operators,) = (path for path in definitions() if path.name == "prometheus-operator-crd")
+    text = (operators / "monitoring.coreos.com_podmonitors.yaml").read_text()
+    group = r"^(  name: podmonitors\.|  group: )(monitoring\.coreos\.com)$"
+    text, changed = re.subn(group, r"\1az\2", text, flags=re.MULTILINE)
+    assert changed == 2
+    file = folder / "azmonitoring.yaml"
+    file.write_text(text)
+    return file
+
+
 @pytest.fixture(scope="module", autouse=True)
-def known_kinds(cluster: None) -> Iterator[None]:
+def known_kinds(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The server knows the custom resources, and the namespaces are there: those that were stay."""
     made = []
-    for path in (*definitions(), *SPACES):
+    for path in (*definitions(), azures(tmp_path_factory.mktemp("definitions")), *SPACES):
         named = run(KUBECTL, "create", "--dry-run=client", "-o", "name", "-f", str(path)).stdout
         there = run(KUBECTL, "get", "--ignore-not-found", "-o", "name", *named.split()).stdout
         if set(there.split()) != set(named.split()):
@@ -80,3 +94,9 @@ def test_the_server_takes_what_exposes_it_to_the_internet(tmp_path: Path) -> Non
         text = (K8S / "components" / "expose-public" / name).read_text()
         (tmp_path / name).write_text(text.replace("PUBLIC_HOSTNAME", "iris.example.com"))
     dry_run("--filename", str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["podmonitor.yaml", "prometheusrule.yaml"])
+def test_the_server_takes_what_prometheus_operator_is_asked_for(name: str) -> None:
+    """In no overlay, too: those on Azure have its managed Prometheus."""
+    dry_run("--filename", str(K8S / "components" / "monitoring" / name))
