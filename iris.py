@@ -39,6 +39,8 @@ COMMANDS = {
     "why": Entry("registry.commands:why", "Say why what serves was let."),
     "preflight": Entry("registry.commands:preflight", "May a deploy go ahead?"),
     "verify-ledger": Entry("registry.commands:verify_ledger", "Check every record."),
+    "continue-ledger": Entry("registry.commands:continue_ledger", "Go on with a damaged ledger."),
+    "failover": Entry("registry.commands:failover", "Go on with the copy of a store."),
     "rebuild-registry": Entry("registry.commands:rebuild_registry", "Make a lost MLflow again."),
     "exporter": Entry("registry.commands:exporter", "Tell Prometheus what the ledger says."),
     "serve": Entry("serving.commands:serve", "Run gateway and inference on this machine."),

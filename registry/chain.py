@@ -7,6 +7,7 @@ from artifacts.release import Release
 from registry.records import (
     AliasSettled,
     AliasState,
+    Continuation,
     Effect,
     Genesis,
     Intent,
@@ -18,6 +19,7 @@ from registry.records import (
     Step,
     Takeover,
     Writer,
+    epoch_of,
 )
 from registry.watch_rules import Former
 
@@ -109,7 +111,35 @@ class Chain:
     @property
     def head(self) -> Stamp | None:
         """The last record's stamp."""
-        return Stamp(len(self.digests) - 1, self.digests[-1]) if self.digests else None
+        return Stamp(self.records[-1].number, self.digests[-1]) if self.records else None
+
+    @property
+    def continuations(self) -> list[Record]:
+        """The first record of each epoch but the first."""
+        return [r for r in self.records if isinstance(r.body, Continuation)]
+
+    @cached_property
+    def _places(self) -> dict[int, int]:
+        return {record.number: place for place, record in enumerate(self.records)}
+
+    def record(self, number: int) -> Record:
+        """Return the record of that number, which there is."""
+        return self.records[self._places[number]]
+
+    def digest(self, number: int) -> str | None:
+        """Return the digest of the record of that number; None where it has none."""
+        place = self._places.get(number)
+        return None if place is None else self.digests[place]
+
+    def is_void(self, number: int) -> bool:
+        """Tell whether a record of that number is of an older epoch, and was left behind by it."""
+        older = self.head is not None and 0 < epoch_of(number) < epoch_of(self.head.number)
+        return older and number not in self._places
+
+    def before(self, number: int) -> "Chain":
+        """Return the chain as it was before the record of that number, which there is."""
+        place = self._places[number]
+        return Chain(self.records[:place], self.digests[:place])
 
     @property
     def genesis(self) -> Genesis | None:
@@ -221,12 +251,12 @@ class Chain:
 
     def of(self, number: int) -> list[Record]:
         """Return every record of an operation, its intent first."""
-        return [self.records[number], *self._following(number)]
+        return [self.record(number), *self._following(number)]
 
     def holding(self, number: int) -> int | None:
         """Return the operation that a record is of; None where there is none."""
         record = next((r for r in self.records if r.number == number), None)
-        if record is None or isinstance(record.body, Genesis):
+        if record is None or isinstance(record.body, Genesis | Continuation):
             return None
         return number if isinstance(record.body, Intent) else record.body.intent
 
@@ -241,12 +271,12 @@ class Chain:
     def _following(self, number: int) -> list[Record]:
         return [
             r
-            for r in self.records[number + 1 :]
-            if not isinstance(r.body, Genesis | Intent) and r.body.intent == number
+            for r in self.records[self._places[number] + 1 :]
+            if not isinstance(r.body, Genesis | Continuation | Intent) and r.body.intent == number
         ]
 
     def _operation(self, number: int) -> Operation:
-        record = self.records[number]
+        record = self.record(number)
         intent = record.body
         assert isinstance(intent, Intent)
         own = self._following(number)

@@ -359,9 +359,53 @@ def verify_ledger(as_json: bool) -> None:
         _print_json(found)
         return
     click.echo(f"{found.records} records, each whole and in its place")
+    if found.void:
+        click.echo(f"{found.void} more were left behind by a newer epoch, and are void")
     click.echo(f"stamps that agree: {', '.join(found.stamps) or 'none was there to compare with'}")
     for where in found.silent:
         click.echo(f"not compared with the stamp in {where}: it does not answer")
+
+
+@click.command("continue-ledger", epilog='Example: iris continue-ledger --after 41 --reason "…"')
+@click.option("--after", type=int, required=True, help="The last good record: iris verify-ledger.")
+@click.option("--reason", type=Reason(), required=True, help="Why, for the ledger.")
+@_yes
+@_json
+def continue_ledger(after: int, reason: str, yes: bool, as_json: bool) -> None:
+    """Go on with a ledger whose records can't be restored, after the last good one.
+
+    It begins a new epoch: what came after that record is void for ever, whoever brings it back.
+    """
+    from registry.continuation import continue_ledger as run
+    from registry.screens import continued_screen
+
+    settings = environment.load(RegistrySettings)
+    _announce(settings, as_json)
+    _ask(settings, yes=yes)
+    with _workspace(settings, as_json) as work:
+        continued = run(work, after, reason)
+    _print_json(continued) if as_json else click.echo(continued_screen(continued))
+
+
+@click.command(epilog='Example: iris failover --reason "the first region is gone"')
+@click.option("--reason", type=Reason(), required=True, help="Why, for the ledger.")
+@_yes
+@_json
+def failover(reason: str, yes: bool, as_json: bool) -> None:
+    """Go on with the copy of a store, whose original is out of reach. Cut the replication first.
+
+    It begins a new epoch of the ledger, from the last record up to which all is there. Promoters
+    of the epoch before are refused, should the original come back.
+    """
+    from registry.continuation import fail_over
+    from registry.screens import continued_screen
+
+    settings = environment.load(RegistrySettings)
+    _announce(settings, as_json)
+    _ask(settings, yes=yes)
+    with _workspace(settings, as_json) as work:
+        continued = fail_over(work, reason)
+    _print_json(continued) if as_json else click.echo(continued_screen(continued))
 
 
 @click.command("rebuild-registry", epilog="Example: iris rebuild-registry")

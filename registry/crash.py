@@ -31,6 +31,7 @@ CRASH_POINTS = (
     "during compensate",
     "after compensate",
     "after takeover",
+    "after continuation",
 )
 """Every crash point. `before X` is after the step X was recorded and before its effect; `during` is
 after the target was written to, and before what it does was seen."""

@@ -53,7 +53,7 @@ class RunningOperation:
     """An operation that this process carries out, from its intent (or its takeover) on."""
 
     def __init__(self, work: Workspace, chain: Chain, number: int) -> None:
-        intent = chain.records[number].body
+        intent = chain.record(number).body
         assert isinstance(intent, Intent)
         self._work = work
         self.number = number
@@ -70,7 +70,8 @@ class RunningOperation:
             LedgerMoved: somebody else has appended to the ledger meanwhile.
         """
         work.crash_point("before intent")
-        operation = cls(work, work.ledger.append(chain, intent), len(chain.records))
+        chain = work.ledger.append(chain, intent)
+        operation = cls(work, chain, chain.records[-1].number)
         work.crash_point("after intent")
         return operation
 

@@ -36,6 +36,13 @@ class Effect(enum.StrEnum):
     COMPENSATE = "compensate"
 
 
+class Cause(enum.StrEnum):
+    """Why a ledger was continued in a new epoch."""
+
+    DAMAGE = "damage"
+    FAILOVER = "failover"
+
+
 class Result(enum.StrEnum):
     """How an operation ended."""
 
@@ -138,7 +145,27 @@ class AliasSettled(_Body, frozen=True, kw_only=True, tag="alias settled"):
     intent: int
 
 
-Body = Genesis | Intent | Step | Takeover | Outcome | AliasSettled
+class Continuation(_Body, frozen=True, kw_only=True, tag="continuation"):
+    """The first record of an epoch: the ledger goes on from an earlier one, named by `previous`.
+
+    What came after that one in an older epoch is void.
+    """
+
+    after: int
+    cause: Cause
+    reason: str
+
+
+Body = Genesis | Continuation | Intent | Step | Takeover | Outcome | AliasSettled
+
+EPOCH = 1_000_000
+"""How many numbers an epoch has: so every number of a newer one is above all that were ever given,
+also those that are lost, and a stamp of it is above every stamp that was left anywhere."""
+
+
+def epoch_of(number: int) -> int:
+    """Return the epoch that a record's number is of; the first is 1."""
+    return number // EPOCH + 1
 
 
 class Writer(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,11 +13,22 @@ from artifacts.store import Store
 from registry.chain import Chain, Operation
 from registry.gates import Report, Verdict
 from registry.gates.page import rows_told
-from registry.records import Body, Genesis, Intent, Outcome, Step, Takeover
+from registry.records import (
+    Body,
+    Continuation,
+    Genesis,
+    Intent,
+    Outcome,
+    Record,
+    Step,
+    Takeover,
+    epoch_of,
+)
 from registry.status import Status, Trouble
 from registry.why import Why
 
 if TYPE_CHECKING:
+    from registry.continuation import Continued
     from registry.rebuild import Rebuilt
 
 
@@ -108,9 +119,20 @@ def history_table(chain: Chain) -> str:
     """Return every operation, the youngest first."""
     if not chain.operations:
         return "nothing was promoted yet"
-    return table(
+    operations = table(
         ["#", "when (UTC)", "what", "from", "to", "ended", "by", "why"],
         [_row(o) for o in reversed(chain.operations)],
+    )
+    return "\n".join([operations, *(_epoch(record) for record in chain.continuations)])
+
+
+def _epoch(record: Record) -> str:
+    """Say where an epoch goes on, and why."""
+    body = record.body
+    assert isinstance(body, Continuation)
+    return (
+        f"epoch {epoch_of(record.number)} goes on from record {body.after} since "
+        f"{when(record.at)}, after a {body.cause}, by {record.by.name}: {body.reason}"
     )
 
 
@@ -119,7 +141,7 @@ def operation_screen(store: Store, chain: Chain, number: int) -> str:
     records = chain.of(number)
     lines = [
         f"{r.number:>5}  {when(r.at)}  {_sentence(r.body)}  ({r.by})\n"
-        f"       {chain.digests[r.number]}"
+        f"       {chain.digest(r.number)}"
         for r in records
     ]
     intent = records[0].body
@@ -170,6 +192,19 @@ def rebuilt_screen(rebuilt: "Rebuilt") -> str:
         "tags of training; versions that were never promoted"
     )
     return "\n".join([f"versions with their files: {numbers}", *empty, *named, bound, gone])
+
+
+def continued_screen(continued: "Continued") -> str:
+    """Return where the ledger goes on, and what it could not be told of."""
+    begun = f"epoch {continued.epoch} of the ledger goes on from record {continued.after}"
+    lines = [
+        f"{begun}, by which {continued.serving or 'nothing'} serves",
+        f"left behind: {continued.void} records",
+        *(f"the file of {release} is not there" for release in continued.missing),
+        *(f"not stamped: {why}" for why in continued.not_stamped),
+        "next: iris status",
+    ]
+    return "\n".join(lines)
 
 
 def when(at: dt.datetime | None) -> str:

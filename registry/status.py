@@ -8,15 +8,22 @@ from artifacts.errors import BlobNotFound, DigestMismatch
 from artifacts.release import Release
 from artifacts.store import BlobStore, open_store
 from registry.chain import Chain
-from registry.errors import RegistryUnavailable, RolloutFailed, TargetUnavailable
+from registry.errors import (
+    LedgerDamaged,
+    RegistryUnavailable,
+    RolloutFailed,
+    TargetUnavailable,
+)
 from registry.gates import Verdict
 from registry.identity import is_dead
+from registry.ledger import check_stamp, read_stamp
 from registry.rollout import Instance, TargetState, awaited
 from registry.settings import RegistrySettings
 from registry.targets import open_target
 from registry.workspace import (
     check_file,
     gates_tag,
+    head_tag,
     is_ours,
     ledger_tag,
     open_ledger,
@@ -26,6 +33,9 @@ from registry.workspace import (
 RECONCILE = (
     "to keep it: iris reconcile --to serving; to bring back the other: iris reconcile --to ledger"
 )
+
+
+VERIFY = "iris verify-ledger"
 
 
 class Trouble(msgspec.Struct, frozen=True):
@@ -46,6 +56,8 @@ class Registered(msgspec.Struct, frozen=True):
     fit: dict[int, str] = {}
     """The digests of the versions that can be promoted and that the gates did not refuse when they
     were last asked, by number, the youngest first."""
+    head: str | None = None
+    """The stamp of the ledger's head that was left there last."""
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +125,8 @@ def find_troubles(
         elsewhere: the address of the supervisor, where it is not one of this home.
     """
     found = []
+    if damaged := _damage(chain, state, registered):
+        return damaged  # no command changes anything until that is settled
     if chain.open is not None:
         found.append(Trouble(chain.open.describe(dead=dead), chain.ways_on(dead=dead)))
     if state is None and elsewhere:
@@ -128,6 +142,23 @@ def find_troubles(
         found.append(_foreign_registry(chain, registered))
     elif chain.open is None:
         found += _alias_troubles(chain, registered)
+    return found
+
+
+def _damage(
+    chain: Chain, state: TargetState | None, registered: Registered | None
+) -> list[Trouble]:
+    """Compare the ledger with the stamps that were left elsewhere."""
+    found, genesis = [], chain.genesis
+    if genesis is None:
+        return []
+    try:
+        if state and state.fence and state.fence.ledger == genesis.ledger:
+            check_stamp(chain, state.fence.stamp, "what serves")
+        if registered and registered.head and registered.ledger == genesis.ledger:
+            check_stamp(chain, read_stamp(registered.head, "MLflow"), "MLflow")
+    except LedgerDamaged as error:
+        found.append(Trouble(error.message, VERIFY))
     return found
 
 
@@ -196,6 +227,8 @@ def _alias_troubles(chain: Chain, registered: Registered) -> list[Trouble]:
 
 
 def _next(chain: Chain, registered: Registered | None, troubles: list[Trouble]) -> str:
+    if any(trouble.action == VERIFY for trouble in troubles):
+        return VERIFY
     if chain.open is not None:
         return "iris recover"
     if registered is None or (troubles and chain.serving):
@@ -237,6 +270,7 @@ def _registered(settings: RegistrySettings) -> Registered | None:
                 for candidate in versions.candidates()
                 if not candidate.tags.get(verdict, "").startswith(Verdict.FAIL)
             },
+            versions.tag(head_tag(settings.iris_env)),
         )
     except RegistryUnavailable:
         return None

@@ -4,7 +4,7 @@ import msgspec
 
 from artifacts.store import open_store
 from registry.errors import RegistryUnavailable, TargetUnavailable
-from registry.ledger import check_stamp, read_stamp
+from registry.ledger import last_good, read_stamp
 from registry.records import Stamp
 from registry.settings import RegistrySettings
 from registry.targets import open_target
@@ -19,6 +19,8 @@ class Verification(msgspec.Struct, frozen=True):
     """Where a stamp was found, each of which agrees."""
     silent: list[str]
     """What did not answer, so that its stamp was not compared."""
+    void: int = 0
+    """How many records lie there that a newer epoch has left behind."""
 
 
 def verify(settings: RegistrySettings) -> Verification:
@@ -35,12 +37,13 @@ def verify(settings: RegistrySettings) -> Verification:
             stamps[where] = of(settings)
         except (TargetUnavailable, RegistryUnavailable):
             silent.append(where)
-    chain = open_ledger(settings, open_store(settings.store_uri)).verify()
-    found = [(where, stamp) for where, stamp in stamps.items() if stamp is not None]
-    for where, stamp in found:
-        check_stamp(chain, stamp, where)
-    agreed = [f"{where} (record {stamp.number})" for where, stamp in found]
-    return Verification(len(chain.records), agreed, silent)
+    ledger = open_ledger(settings, open_store(settings.store_uri))
+    found = {where: stamp for where, stamp in stamps.items() if stamp is not None}
+    chain, damage = last_good(*ledger.examine(), found)
+    if damage is not None:
+        raise damage
+    agreed = [f"{where} (record {stamp.number})" for where, stamp in found.items()]
+    return Verification(len(chain.records), agreed, silent, len(ledger.void(chain)))
 
 
 def _of_target(settings: RegistrySettings) -> Stamp | None:

@@ -117,6 +117,16 @@ class Workspace:
             LedgerForeign: the ids differ.
             LedgerDamaged: the stamp in the target is not in the ledger.
         """
+        self.check_target_id(chain, state)
+        if (fence := state.fence) is not None:
+            check_stamp(self._reaching(chain, fence.stamp), fence.stamp, "what serves")
+
+    def check_target_id(self, chain: Chain, state: TargetState) -> None:
+        """Refuse a ledger that is another target's.
+
+        Raises:
+            LedgerForeign: the ids differ.
+        """
         genesis, fence = chain.genesis, state.fence
         if genesis is not None and genesis.target != state.target:
             raise self._foreign(
@@ -127,8 +137,6 @@ class Workspace:
             )
         if fence is not None and (genesis is None or fence.ledger != genesis.ledger):
             raise self._foreign(f"is not the one that last wrote here ({fence.ledger})")
-        if fence is not None:
-            check_stamp(self._reaching(chain, fence.stamp), fence.stamp, "what serves")
 
     def check_registry(self, chain: Chain) -> None:
         """Refuse a ledger that is another registry's, or that was cut off or rewritten.
@@ -181,7 +189,8 @@ class Workspace:
 
     def _reaching(self, chain: Chain, stamp: Stamp) -> Chain:
         """Return the chain, read again where the stamp is of a record that is younger than it."""
-        return chain if stamp.number < len(chain.digests) else self.ledger.read()
+        younger = chain.head is None or stamp.number > chain.head.number
+        return self.ledger.read() if younger else chain
 
     def _foreign(self, what: str, else_do: str = "") -> LedgerForeign:
         check = (

@@ -65,7 +65,8 @@ def test_a_promoter_whose_pod_is_deleted(arena: Arena) -> None:
 def test_every_crash_point_is_killed_at() -> None:
     """But the one of an empty ledger, which tests/faults has."""
     tried = {left.point for left in SUCCEEDING + FAILING}
-    assert {*tried, "after takeover", "after genesis"} == set(CRASH_POINTS)
+    elsewhere = {"after takeover", "after genesis", "after continuation"}
+    assert {*tried, *elsewhere} == set(CRASH_POINTS)
 
 
 def promised(left: Left) -> str:

@@ -83,7 +83,7 @@ def test_the_very_first_command_that_is_killed(home: Path) -> None:
 
 def test_every_crash_point_is_killed_at() -> None:
     """A point that is added is tried here too."""
-    elsewhere = {"after genesis", "after takeover"}
+    elsewhere = {"after genesis", "after takeover", "after continuation"}
     assert {*PROMOTING, *UNDOING, *elsewhere} == set(CRASH_POINTS)
 
 
