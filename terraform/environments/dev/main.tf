@@ -1,0 +1,17 @@
+# Small: what prod has thrice is here once.
+module "environment" {
+  source             = "../../modules/environment"
+  environment        = "dev"
+  name               = var.name
+  location           = var.location
+  address_space      = var.address_space
+  administrators     = var.administrators
+  github_repository  = var.github_repository
+  authorized_ranges  = var.authorized_ranges
+  public_entry       = var.public_entry
+  store              = var.store
+  kubernetes_version = var.kubernetes_version
+  zones              = var.zones
+  system_pool        = { vm_size = "Standard_D2as_v5", min = 1, max = 2 }
+  user_pool          = { vm_size = "Standard_D2as_v5", min = 1, max = 3 }
+}

@@ -1,0 +1,20 @@
+terraform {
+  required_version = ">= 1.9"
+  required_providers {
+    azurerm = {
+      source  = "hashicorp/azurerm"
+      version = "~> 5.2"
+    }
+  }
+  # The rest is given to `init`: docs/azure.md. A lease on the blob locks the state.
+  backend "azurerm" {
+    key              = "prod.tfstate"
+    use_azuread_auth = true
+  }
+}
+
+provider "azurerm" {
+  features {}
+  subscription_id     = var.subscription_id
+  storage_use_azuread = true
+}

@@ -1,0 +1,73 @@
+mock_provider "azurerm" {
+  mock_data "azurerm_client_config" {
+    defaults = {
+      tenant_id = "00000000-0000-0000-0000-000000000009"
+    }
+  }
+  mock_data "azurerm_resource_group" {
+    defaults = {
+      id = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/iris-ml-shared"
+    }
+  }
+  mock_resource "azurerm_virtual_network" {
+    defaults = {
+      id = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/made/providers/Microsoft.Network/virtualNetworks/made"
+    }
+  }
+  mock_resource "azurerm_subnet" {
+    defaults = {
+      id = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/made/providers/Microsoft.Network/virtualNetworks/made/subnets/made"
+    }
+  }
+  mock_resource "azurerm_private_dns_zone" {
+    defaults = {
+      id = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/made/providers/Microsoft.Network/privateDnsZones/made"
+    }
+  }
+  mock_resource "azurerm_user_assigned_identity" {
+    defaults = {
+      id        = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/made/providers/Microsoft.ManagedIdentity/userAssignedIdentities/made"
+      client_id = "00000000-0000-0000-0000-0000000000c1"
+    }
+  }
+  mock_resource "azurerm_kubernetes_cluster" {
+    defaults = {
+      id              = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/made/providers/Microsoft.ContainerService/managedClusters/made"
+      oidc_issuer_url = "https://issuer.example/made/"
+    }
+  }
+}
+
+variables {
+  subscription_id   = "00000000-0000-0000-0000-000000000001"
+  location          = "westeurope"
+  administrators    = "00000000-0000-0000-0000-00000000000a"
+  github_repository = "iris/iris-ml-api"
+}
+
+run "it_is_prod" {
+  assert {
+    condition     = output.cluster == { name = "iris-ml-prod", resource_group = "iris-ml-prod" }
+    error_message = "All of it is named after prod."
+  }
+  assert {
+    condition     = output.azure_yaml["key-vault"] == "https://iris-ml-prod.vault.azure.net"
+    error_message = "Its secrets are those of prod."
+  }
+}
+
+run "a_subscription_is_named_by_its_id" {
+  command = plan
+  variables {
+    subscription_id = "production"
+  }
+  expect_failures = [var.subscription_id]
+}
+
+run "there_are_two_stores" {
+  command = plan
+  variables {
+    store = "third"
+  }
+  expect_failures = [var.store]
+}

@@ -1,0 +1,69 @@
+variable "subscription_id" {
+  description = "Azure's subscription."
+  type        = string
+  validation {
+    condition     = can(regex("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", var.subscription_id))
+    error_message = "subscription_id: expected the id that `az account show --query id` prints."
+  }
+}
+
+variable "name" {
+  description = "What the whole system is called, as in `shared`."
+  type        = string
+  default     = "iris-ml"
+}
+
+variable "location" {
+  description = "The region that the cluster is in."
+  type        = string
+}
+
+variable "address_space" {
+  description = "The network's addresses; those of dev and prod are apart, so that they could be joined."
+  type        = string
+  default     = "10.30.0.0/16"
+}
+
+variable "administrators" {
+  description = "The object id of the group whose members administer the cluster."
+  type        = string
+}
+
+variable "github_repository" {
+  description = "Whose workflows may deploy: OWNER/NAME."
+  type        = string
+}
+
+variable "authorized_ranges" {
+  description = "The public addresses that may ask the API server; none makes it private."
+  type        = list(string)
+  default     = []
+}
+
+variable "public_entry" {
+  description = "Whether the gateway may be put behind the public address of `shared`: k8s/components/expose-public."
+  type        = bool
+  default     = false
+}
+
+variable "store" {
+  description = "Which of the two accounts is the store: secondary after a failover."
+  type        = string
+  default     = "primary"
+  validation {
+    condition     = contains(["primary", "secondary"], var.store)
+    error_message = "store: expected primary, or secondary after a failover (docs/azure.md)."
+  }
+}
+
+variable "kubernetes_version" {
+  description = "The minor version; Azure chooses its newest patch."
+  type        = string
+  default     = "1.34"
+}
+
+variable "zones" {
+  description = "The zones over which the nodes are spread."
+  type        = list(string)
+  default     = ["1", "2", "3"]
+}

@@ -1,0 +1,83 @@
+# What outlives every cluster: the store, secrets, MLflow's database, images, the public address.
+module "region" {
+  source      = "../../modules/region"
+  name        = var.name
+  environment = "shared"
+  location    = var.location
+}
+
+# A vault is one environment's, and named as that is.
+module "of" {
+  source      = "../../modules/region"
+  for_each    = local.environments
+  name        = var.name
+  environment = each.key
+  location    = var.location
+}
+
+locals {
+  environments = toset(["dev", "prod"])
+  names        = module.region.shared
+  tags         = module.region.tags
+  two_regions  = var.secondary_location != null
+}
+
+data "azurerm_client_config" "current" {}
+
+resource "azurerm_resource_group" "this" {
+  name     = local.names.resource_group
+  location = var.location
+  tags     = local.tags
+
+  lifecycle {
+    prevent_destroy = true
+  }
+}
+
+module "registry" {
+  source              = "../../modules/registry"
+  name                = local.names.registry
+  resource_group_name = azurerm_resource_group.this.name
+  location            = var.location
+  secondary_location  = var.secondary_location
+  tags                = local.tags
+  allowed_ranges      = var.allowed_ranges
+}
+
+module "vault" {
+  source              = "../../modules/vault"
+  for_each            = local.environments
+  name                = module.of[each.key].names.vault
+  resource_group_name = azurerm_resource_group.this.name
+  location            = var.location
+  tags                = module.of[each.key].tags
+  tenant_id           = data.azurerm_client_config.current.tenant_id
+  allowed_ranges      = var.allowed_ranges
+}
+
+module "database" {
+  source                 = "../../modules/database"
+  name                   = local.names.database
+  resource_group_name    = azurerm_resource_group.this.name
+  location               = var.location
+  tags                   = local.tags
+  tenant_id              = data.azurerm_client_config.current.tenant_id
+  administrators         = var.administrators
+  administrator_password = var.database_administrator_password
+}
+
+# For the gateway where an environment asks for it: the only public address that anything listens on.
+resource "azurerm_public_ip" "entry" {
+  name                = local.names.entry
+  resource_group_name = azurerm_resource_group.this.name
+  location            = var.location
+  tags                = local.tags
+  allocation_method   = "Static"
+  sku                 = "Standard"
+  zones               = var.zones
+  domain_name_label   = local.names.entry
+
+  lifecycle {
+    prevent_destroy = true
+  }
+}

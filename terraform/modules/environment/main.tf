@@ -1,0 +1,79 @@
+# One environment: a network, a cluster in it, and identities that may use what `shared` keeps. Dev
+# and prod are this, with other numbers, so that what is tried in dev is what prod gets.
+module "region" {
+  source      = "../region"
+  name        = var.name
+  environment = var.environment
+  location    = var.location
+  second      = var.store == "secondary"
+}
+
+locals {
+  names  = module.region.names
+  shared = module.region.shared
+
+  # By name, since no environment reads the state of `shared`, nor has it one of its resources.
+  shared_id = data.azurerm_resource_group.shared.id
+  ids = {
+    storage  = "${local.shared_id}/providers/Microsoft.Storage/storageAccounts/${local.shared.storage[var.store]}"
+    registry = "${local.shared_id}/providers/Microsoft.ContainerRegistry/registries/${local.shared.registry}"
+    database = "${local.shared_id}/providers/Microsoft.DBforPostgreSQL/flexibleServers/${local.shared.database}"
+    vault    = "${local.shared_id}/providers/Microsoft.KeyVault/vaults/${local.names.vault}"
+    entry    = "${local.shared_id}/providers/Microsoft.Network/publicIPAddresses/${local.shared.entry}"
+  }
+}
+
+data "azurerm_client_config" "current" {}
+
+data "azurerm_resource_group" "shared" {
+  name = local.shared.resource_group
+}
+
+resource "azurerm_resource_group" "this" {
+  name     = local.names.resource_group
+  location = var.location
+  tags     = module.region.tags
+}
+
+module "network" {
+  source              = "../network"
+  name                = local.names.prefix
+  resource_group_name = azurerm_resource_group.this.name
+  location            = var.location
+  tags                = module.region.tags
+  address_space       = var.address_space
+  reached             = local.ids
+}
+
+module "cluster" {
+  source              = "../cluster"
+  name                = local.names.prefix
+  resource_group_name = azurerm_resource_group.this.name
+  location            = var.location
+  tags                = module.region.tags
+  subnet_id           = module.network.nodes_subnet_id
+  registry_id         = local.ids.registry
+  public_entry_id     = var.public_entry ? local.ids.entry : null
+  administrators      = var.administrators
+  authorized_ranges   = var.authorized_ranges
+  kubernetes_version  = var.kubernetes_version
+  zones               = var.zones
+  system_pool         = var.system_pool
+  user_pool           = var.user_pool
+}
+
+module "identity" {
+  source              = "../identity"
+  name                = local.names.prefix
+  resource_group_name = azurerm_resource_group.this.name
+  location            = var.location
+  tags                = module.region.tags
+  environment         = var.environment
+  oidc_issuer_url     = module.cluster.oidc_issuer_url
+  github_repository   = var.github_repository
+  roles               = module.region.roles
+  storage_account_id  = local.ids.storage
+  vault_id            = local.ids.vault
+  registry_id         = local.ids.registry
+  cluster_id          = module.cluster.id
+}
