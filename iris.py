@@ -39,6 +39,7 @@ COMMANDS = {
     "why": Entry("registry.commands:why", "Say why what serves was let."),
     "preflight": Entry("registry.commands:preflight", "May a deploy go ahead?"),
     "verify-ledger": Entry("registry.commands:verify_ledger", "Check every record."),
+    "restore-file": Entry("registry.commands:restore_file", "Put a release's file back."),
     "continue-ledger": Entry("registry.commands:continue_ledger", "Go on with a damaged ledger."),
     "failover": Entry("registry.commands:failover", "Go on with the copy of a store."),
     "rebuild-registry": Entry("registry.commands:rebuild_registry", "Make a lost MLflow again."),

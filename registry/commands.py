@@ -366,6 +366,29 @@ def verify_ledger(as_json: bool) -> None:
         click.echo(f"not compared with the stamp in {where}: it does not answer")
 
 
+@click.command("restore-file", epilog="Example: iris restore-file 2")
+@click.argument("version")
+@click.option(
+    "--from", "source", metavar="STORE", help="The address of a copy of the store; else MLflow."
+)
+@_yes
+@_json
+def restore_file(version: str, source: str | None, yes: bool, as_json: bool) -> None:
+    """Put the file of a release back, where it is gone from the store or was overwritten.
+
+    The ledger says which digest it has to have; a file that has it is left alone.
+    """
+    from registry.restore import restore_file as run
+    from registry.screens import restored_screen
+
+    settings = environment.load(RegistrySettings)
+    _announce(settings, as_json)
+    _ask(settings, yes=yes)
+    with _workspace(settings, as_json) as work:
+        restored = run(work, version, source)
+    _print_json(restored) if as_json else click.echo(restored_screen(restored))
+
+
 @click.command("continue-ledger", epilog='Example: iris continue-ledger --after 41 --reason "…"')
 @click.option("--after", type=int, required=True, help="The last good record: iris verify-ledger.")
 @click.option("--reason", type=Reason(), required=True, help="Why, for the ledger.")

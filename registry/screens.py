@@ -30,6 +30,7 @@ from registry.why import Why
 if TYPE_CHECKING:
     from registry.continuation import Continued
     from registry.rebuild import Rebuilt
+    from registry.restore import Restored
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
@@ -192,6 +193,16 @@ def rebuilt_screen(rebuilt: "Rebuilt") -> str:
         "tags of training; versions that were never promoted"
     )
     return "\n".join([f"versions with their files: {numbers}", *empty, *named, bound, gone])
+
+
+def restored_screen(restored: "Restored") -> str:
+    """Return what became of a release's file."""
+    if not restored.done:
+        return f"the file of {restored.release} is there as it was released; nothing was changed"
+    over = (
+        f"; what lay there, sha256 {restored.replaced}, was replaced" if restored.replaced else ""
+    )
+    return f"the file of {restored.release} is back{over}"
 
 
 def continued_screen(continued: "Continued") -> str:

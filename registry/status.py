@@ -1,6 +1,7 @@
 """What serves, who put it there, what is in the way, and what to type next."""
 
 import datetime as dt
+import shlex
 
 import msgspec
 
@@ -166,7 +167,9 @@ def file_troubles(models: BlobStore, release: Release | None) -> list[Trouble]:
     """Look at the file of what serves: the next instance to start needs it as it was released."""
     if release is None:
         return []
-    copy = f"put a copy back at {models.address(release.blob)}, or: iris rollback"
+    copy = f"iris restore-file {shlex.quote(release.version)}"
+    if release.sha256 is None:
+        copy = f"put a copy back at {models.address(release.blob)}, or: iris rollback"
     try:
         check_file(models, release)
     except BlobNotFound:

@@ -1,6 +1,7 @@
 """What a command works on: environment, store, ledger, registered versions, and what serves."""
 
 import contextlib
+import shlex
 import uuid
 from collections.abc import Callable, Iterator
 from functools import cached_property, partial
@@ -272,5 +273,6 @@ def check_file(models: BlobStore, release: Release) -> None:
     if release.sha256 not in (None, found):
         raise DigestMismatch(
             f"{models.address(release.blob)} is not what was released: it has SHA-256 {found}",
-            hint="restore the blob, or roll back to another release with --to",
+            hint=f"iris restore-file {shlex.quote(release.version)}, or roll back to another "
+            "release with --to",
         )

@@ -148,7 +148,7 @@ def test_a_file_that_is_gone_or_another(promoted: World) -> None:
     (promoted.folder / "store" / "models" / release.blob).unlink()
     (gone,) = file_troubles(store.models, release)
     assert "is gone from the store" in gone.what
-    assert "iris rollback" in gone.action
+    assert gone.action == "iris restore-file 2"
 
 
 def test_what_another_ledger_put_in(promoted: World) -> None:
