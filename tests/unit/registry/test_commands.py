@@ -27,6 +27,8 @@ REASONS = [
     (commands.rollback, ["--reason"]),
     (commands.recover, ["--takeover"]),
     (commands.reconcile, ["--to", "ledger", "--reason"]),
+    (commands.continue_ledger, ["--after", "3", "--reason"]),
+    (commands.failover, ["--reason"]),
 ]
 
 
