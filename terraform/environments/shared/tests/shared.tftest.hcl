@@ -45,12 +45,13 @@ variables {
 }
 
 run "one_region_has_one_store" {
+  command = plan
   assert {
-    condition     = output.stores == { primary = "irisml", secondary = null } && length(azurerm_storage_object_replication.this) == 0
+    condition     = output.stores.primary == "irisml" && output.stores.secondary == null && length(azurerm_storage_object_replication.this) == 0
     error_message = "Without a second region there is nothing to copy to."
   }
   assert {
-    condition     = keys(output.vaults) == ["dev", "prod"]
+    condition     = join(",", keys(output.vaults)) == "dev,prod"
     error_message = "A vault for each environment."
   }
 }
@@ -70,6 +71,7 @@ run "a_second_region_has_copies_of_what_is_written_once" {
 }
 
 run "a_failover_begins_by_ending_the_copying" {
+  command = plan
   variables {
     secondary_location = "northeurope"
     replicate          = false
@@ -81,6 +83,7 @@ run "a_failover_begins_by_ending_the_copying" {
 }
 
 run "a_job_of_github_is_told_by_its_environment" {
+  command = plan
   assert {
     condition     = azurerm_federated_identity_credential.job["push environment:registry"].subject == "repo:iris/iris-ml-api:environment:registry"
     error_message = "Only a job of the environment registry pushes."
@@ -92,6 +95,7 @@ run "a_job_of_github_is_told_by_its_environment" {
 }
 
 run "a_creator_neither_overwrites_nor_deletes" {
+  command = plan
   assert {
     condition     = azurerm_role_definition.this["creator"].permissions[0].data_actions == toset(["Microsoft.Storage/storageAccounts/blobServices/containers/blobs/add/action", "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read"])
     error_message = "It has add/action, and not write or delete."

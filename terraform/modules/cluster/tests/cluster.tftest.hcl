@@ -84,7 +84,7 @@ run "with_ranges_it_answers_those" {
 
 run "the_public_entry_is_asked_for" {
   assert {
-    condition     = keys(azurerm_role_assignment.this) == ["cluster kubelet", "cluster nodes", "kubelet registry"]
+    condition     = join(",", keys(azurerm_role_assignment.this)) == "cluster kubelet,cluster nodes,kubelet registry"
     error_message = "Without an entry the cluster has no right on any public address."
   }
 }

@@ -32,7 +32,7 @@ variables {
 
 run "each_shared_resource_has_an_address_in_the_network" {
   assert {
-    condition     = keys(azurerm_private_endpoint.this) == ["database", "registry", "storage", "vault"]
+    condition     = join(",", keys(azurerm_private_endpoint.this)) == "database,registry,storage,vault"
     error_message = "Store, vault, registry and database are reached privately."
   }
   assert {
