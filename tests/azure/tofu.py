@@ -43,6 +43,8 @@ class Tofu:
         environ = {**os.environ, "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"}
         copy = scratch / "terraform"
         shutil.copytree(TERRAFORM, copy, ignore=shutil.ignore_patterns(".terraform*"))
+        # modules/monitoring reads the rules of Prometheus there.
+        shutil.copytree(ROOT / "observability", scratch / "observability")
         tofu = cls(program, copy, environ)
         tofu._use(provider, scratch)
         return tofu

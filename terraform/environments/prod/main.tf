@@ -7,6 +7,8 @@ module "environment" {
   address_space      = var.address_space
   administrators     = var.administrators
   github_repository  = var.github_repository
+  alert_receivers    = var.alert_receivers
+  repository         = var.repository
   authorized_ranges  = var.authorized_ranges
   public_entry       = var.public_entry
   store              = var.store

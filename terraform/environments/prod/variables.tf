@@ -67,3 +67,14 @@ variable "zones" {
   type        = list(string)
   default     = ["1", "2", "3"]
 }
+
+variable "alert_receivers" {
+  description = "Who is told of alerts: addresses, and a web hook, which is a secret."
+  type        = object({ emails = list(string), webhook = optional(string) })
+  sensitive   = true
+}
+
+variable "repository" {
+  description = "Where the repository is read: what stands before docs/runbook.md in the links of alerts."
+  type        = string
+}

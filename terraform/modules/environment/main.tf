@@ -60,6 +60,18 @@ module "cluster" {
   zones               = var.zones
   system_pool         = var.system_pool
   user_pool           = var.user_pool
+  monitoring          = { log_analytics_workspace_id = module.monitoring.log_analytics_workspace_id }
+}
+
+module "monitoring" {
+  source              = "../monitoring"
+  name                = local.names.prefix
+  resource_group_name = azurerm_resource_group.this.name
+  location            = var.location
+  tags                = module.region.tags
+  cluster_id          = module.cluster.id
+  alert_receivers     = var.alert_receivers
+  repository          = var.repository
 }
 
 module "identity" {

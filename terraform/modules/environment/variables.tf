@@ -76,3 +76,14 @@ variable "user_pool" {
   description = "The machines of our pods."
   type        = object({ vm_size = string, min = number, max = number })
 }
+
+variable "alert_receivers" {
+  description = "Who is told of alerts: addresses, and a web hook, which is a secret."
+  type        = object({ emails = list(string), webhook = optional(string) })
+  sensitive   = true
+}
+
+variable "repository" {
+  description = "Where the repository is read: what stands before docs/runbook.md in the links of alerts."
+  type        = string
+}

@@ -9,6 +9,31 @@ mock_provider "azurerm" {
       id = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/iris-ml-shared"
     }
   }
+  mock_resource "azurerm_log_analytics_workspace" {
+    defaults = {
+      id = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/made/providers/Microsoft.OperationalInsights/workspaces/made"
+    }
+  }
+  mock_resource "azurerm_monitor_action_group" {
+    defaults = {
+      id = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/made/providers/Microsoft.Insights/actionGroups/made"
+    }
+  }
+  mock_resource "azurerm_monitor_data_collection_endpoint" {
+    defaults = {
+      id = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/made/providers/Microsoft.Insights/dataCollectionEndpoints/made"
+    }
+  }
+  mock_resource "azurerm_monitor_data_collection_rule" {
+    defaults = {
+      id = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/made/providers/Microsoft.Insights/dataCollectionRules/made"
+    }
+  }
+  mock_resource "azurerm_monitor_workspace" {
+    defaults = {
+      id = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/made/providers/Microsoft.Monitor/accounts/made"
+    }
+  }
   mock_resource "azurerm_virtual_network" {
     defaults = {
       id = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/made/providers/Microsoft.Network/virtualNetworks/made"
@@ -43,6 +68,8 @@ variables {
   location          = "westeurope"
   administrators    = "00000000-0000-0000-0000-00000000000a"
   github_repository = "iris/iris-ml-api"
+  alert_receivers   = { emails = ["ops@example.com"] }
+  repository        = "https://git.example.com/iris/blob/main/"
 }
 
 run "it_is_dev" {
