@@ -15,16 +15,20 @@ import pytest
 from azure.storage.blob import ContainerClient
 
 from artifacts import azure_store
+from artifacts.digests import sha256_hex
 from artifacts.errors import BlobConflict, IrisError, StoreError
 from artifacts.store import open_store
 from registry import recovery
+from registry.continuation import continue_ledger, fail_over
 from registry.errors import LedgerDamaged, LedgerForeign, LedgerMoved, RegistryUnavailable
 from registry.promotion import Request, promote
+from registry.reconcile import reconcile_to_serving
 from registry.records import decode, encode
 from registry.recovery import recover
+from registry.restore import restore_file
 from registry.rollback import choose, rollback
 from registry.workspace import Workspace
-from tests.support.azurite import Account
+from tests.support.azurite import Account, Azurite
 from tests.support.faulty_proxy import FaultyProxy
 from tests.unit.registry.fakes import FakeTarget, World
 
@@ -209,6 +213,75 @@ def test_a_hole_in_the_ledger(world: StoredWorld) -> None:
         with pytest.raises(LedgerDamaged, match=r"record 3 is missing|tail was cut off"):
             command()
     assert "local/00000003.json" not in world.work().store.ledger.list()
+
+
+def test_a_tail_that_was_lost_is_gone_on_from(world: StoredWorld) -> None:
+    """As after an emulator that forgot what it wrote last: found by stamps, ended by a person."""
+    world.promoted(2)
+    names = world.work().store.ledger.list()
+    for name in names[-3:]:
+        world.forget(name)
+    for copy in world.folder.glob("verified/*"):
+        copy.unlink()
+    with pytest.raises(LedgerDamaged, match="tail was cut off"):
+        recover(world.work())
+    last = len(names) - 4
+    continue_ledger(world.work(), last, "an emulator forgot it")
+    recover(world.work())
+    reconcile_to_serving(world.work(), "it serves well")
+    world.consistent()
+    promote(world.work(), Request(3))
+    world.consistent()
+    assert world.serving() == "3"
+
+
+def test_a_file_that_was_lost_or_overwritten_comes_back(world: StoredWorld) -> None:
+    """From MLflow, by the digest in the ledger."""
+    world.promoted(1)
+    models, release = world.work().store.models, world.target.state.release
+    assert release is not None
+    models.replace(release.blob, b"another")
+    assert restore_file(world.work(), "1", None).replaced == sha256_hex(b"another")
+    models.delete(release.blob)
+    assert restore_file(world.work(), "1", None).done
+    assert sha256_hex(models.read(release.blob)) == release.sha256
+
+
+def test_a_failover_to_the_copy_of_an_account(
+    tmp_path: Path, azurite: Azurite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copy has a hole; the first account's promoter is refused when it comes back."""
+    accounts = [azurite.new_account(), azurite.new_account()]
+
+    def reach(account: Account) -> None:
+        monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", account.connection_string)
+
+    reach(accounts[0])
+    first = on_azurite(tmp_path, accounts[0])
+    first.promoted(2)
+    store = first.work().store
+    parts = {"ledger": store.ledger, "models": store.models, "records": store.records}
+    blobs = {part: {n: blobs.read(n) for n in blobs.list()} for part, blobs in parts.items()}
+    hole = sorted(blobs["ledger"])[-3]
+    del blobs["ledger"][hole]
+
+    reach(accounts[1])
+    second = on_azurite(tmp_path / "second", accounts[1])
+    for part, named in blobs.items():
+        for name, data in named.items():
+            getattr(second.work().store, part).create(name, data)
+    second.target, second.versions = first.target, first.versions
+    assert fail_over(second.work(), "the first is gone").after == int(Path(hole).stem) - 1
+    recover(second.work())
+    reconcile_to_serving(second.work(), "it serves well")
+    second.consistent()
+    promote(second.work(), Request(3))
+    second.consistent()
+
+    reach(accounts[0])
+    with pytest.raises(LedgerDamaged, match="what serves carries the stamp of record 100"):
+        promote(first.work(), Request(2, reason="again"))
+    assert second.serving() == "3"
 
 
 def test_two_ledgers_that_were_mixed(world: StoredWorld, tmp_path: Path) -> None:
