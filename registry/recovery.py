@@ -36,7 +36,8 @@ def way_on(operation: Operation, state: TargetState) -> Way:
     """Decide, from what the ledger recorded and what serves now."""
     if operation.intent.operation is Kind.ROLLBACK:
         return Way.GO_BACK
-    if Effect.ROLL_OUT not in operation.effects:
+    # The record of the rollout may be lost, and the release serve all the same.
+    if Effect.ROLL_OUT not in operation.effects and state.release != operation.intent.to:
         return Way.ABANDON
     if Effect.COMPENSATE in operation.effects:
         return Way.COMPENSATE

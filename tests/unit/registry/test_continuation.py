@@ -207,6 +207,16 @@ def test_of_two_that_continue_one_wins(promoted: World) -> None:
     assert len(promoted.work().ledger.read().continuations) == 1
 
 
+def test_a_release_that_serves_though_the_record_of_its_rollout_is_lost(promoted: World) -> None:
+    """It is ended by what is, and not abandoned as if nothing had been changed."""
+    with pytest.raises(Crash):
+        promote(promoted.work(crash_at="during roll out"), Request(3, watch_s=0.1))
+    continued(promoted, cut(promoted, 1))
+    assert "done" in recover(promoted.work())[0]
+    assert promoted.serving() == "3"
+    promoted.consistent()
+
+
 def test_mlflow_that_is_down_is_told_and_stamped_by_the_next_operation(promoted: World) -> None:
     """A stamp that is void keeps nobody from promoting."""
     last = cut(promoted, 3)
