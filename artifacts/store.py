@@ -38,9 +38,10 @@ class BlobStore(ABC):
     def create(self, name: str, data: bytes) -> bool:
         """Make sure that `name` holds `data`, and was never anything else (put-if-absent).
 
-        An answer can be lost after the write was done. So after "it exists" and after any error
-        the blob is read back: the same bytes mean that the work is done, whoever did it. Whoever
-        must know that it was himself (a lock) puts something of his own into the bytes.
+        An answer can be lost after the write was done, and whoever may create and not overwrite may
+        be told that he may not, of what exists. So after "it exists" and after any error the blob
+        is read back: the same bytes mean that the work is done, whoever did it. Whoever must know
+        that it was himself (a lock) puts something of his own into the bytes.
 
         Returns:
             True where this call wrote it, False where the same bytes were found.
@@ -55,10 +56,12 @@ class BlobStore(ABC):
             if self._put_if_absent(name, data):
                 return True
         except StoreUnavailable:
-            if not self._holds(name, data):
+            found = self._found(name)
+            if found is None:
                 raise
-            return False
-        if self._read(name) != data:
+        else:
+            found = self._read(name)
+        if found != data:
             raise BlobConflict(f"{self.address(name)} holds other content, and is written once")
         return False
 
@@ -116,11 +119,11 @@ class BlobStore(ABC):
     def _delete(self, name: str) -> None:
         """Delete what lies there, if anything does."""
 
-    def _holds(self, name: str, data: bytes) -> bool:
+    def _found(self, name: str) -> bytes | None:
         try:
-            return self._read(name) == data
+            return self._read(name)
         except (BlobNotFound, StoreUnavailable):
-            return False
+            return None
 
 
 @dataclass(frozen=True)
