@@ -116,11 +116,13 @@ def az() -> argparse.ArgumentParser:
     made.add_argument("--admin-password", required=True)
     made.add_argument("--output", choices=["none"], required=True)
     made.set_defaults(run=set_password)
-    made = command("aks", "nodepool", "scale")
+    made = command("aks", "nodepool", "update")
     made.add_argument("--resource-group", required=True)
     made.add_argument("--cluster-name", required=True)
     made.add_argument("--name", required=True)
-    made.add_argument("--node-count", type=int, required=True)
+    made.add_argument("--update-cluster-autoscaler", action="store_true", required=True)
+    made.add_argument("--min-count", type=int, required=True)
+    made.add_argument("--max-count", type=int, required=True)
     made.set_defaults(run=nothing)
     return parser
 
@@ -131,11 +133,13 @@ def terraform() -> argparse.ArgumentParser:
     parser.add_argument("-chdir", required=True)
     parser.set_defaults(run=nothing)
     commands = parser.add_subparsers(required=True)
-    commands.add_parser("init", allow_abbrev=False)
+    init = commands.add_parser("init", allow_abbrev=False)
+    init.add_argument("-reconfigure", action="store_true")
+    init.add_argument("-backend-config", action="append", required=True)
     commands.add_parser("plan", allow_abbrev=False).add_argument("-out", required=True)
     apply = commands.add_parser("apply", allow_abbrev=False)
     apply.add_argument("plan", nargs="?")
-    apply.add_argument("-var")
+    apply.add_argument("-var", action="append")
     return parser
 
 
