@@ -26,10 +26,10 @@ def blob_list(given: argparse.Namespace) -> None:
 
 
 def blob_upload(given: argparse.Namespace) -> None:
-    """Upload a file; one that is there is refused, or replaced where that is asked for."""
+    """Upload a file; one that is there is refused."""
     data = Path(given.file).read_bytes()
     try:
-        _container(given).upload_blob(given.name, data, overwrite=given.overwrite)
+        _container(given).upload_blob(given.name, data)
     except ResourceExistsError:
         sys.exit("ERROR: The specified blob already exists.")
 
@@ -97,7 +97,6 @@ def az() -> argparse.ArgumentParser:
     made = of_blobs("upload")
     made.add_argument("--name", required=True)
     made.add_argument("--file", required=True)
-    made.add_argument("--overwrite", action="store_true")
     made.set_defaults(run=blob_upload)
     made = of_blobs("undelete")
     made.add_argument("--name", required=True)
