@@ -65,7 +65,7 @@ def continue_ledger(work: Workspace, after: int, reason: str) -> Continued:
     """
     stamps = _stamps(work)
     chain, damage = last_good(*work.ledger.examine(), stamps)
-    if damage is None and _is_begun(chain, Cause.DAMAGE, after):
+    if damage is None and _is_begun(work, chain, Cause.DAMAGE, after):
         return _stamped(work, chain)
     if damage is None:
         raise NothingToDo(
@@ -91,7 +91,7 @@ def fail_over(work: Workspace, reason: str) -> Continued:
         LedgerMoved: somebody else has continued it meanwhile.
     """
     chain, damage = work.ledger.examine()
-    if damage is None and _is_begun(chain, Cause.FAILOVER):
+    if damage is None and _is_begun(work, chain, Cause.FAILOVER):
         return _stamped(work, chain)
     _refuse_none(chain, damage)
     return _begin(work, longest_whole(chain, work.store.models), Cause.FAILOVER, reason)
@@ -123,12 +123,13 @@ def _is_there(models: BlobStore, release: Release) -> bool:
     return True
 
 
-def _is_begun(chain: Chain, cause: Cause, after: int | None = None) -> bool:
-    """Tell whether the epoch that is asked for was begun, and nothing was done in it yet."""
+def _is_begun(work: Workspace, chain: Chain, cause: Cause, after: int | None = None) -> bool:
+    """Tell whether the epoch that is asked for was begun here, and nothing was done in it yet."""
     body = chain.records[-1].body if chain.records else None
     if not isinstance(body, Continuation):
         return False
-    return body.cause is cause and after in (None, body.after)
+    begun = (cause, work.settings.store_uri)
+    return (body.cause, body.store) == begun and after in (None, body.after)
 
 
 def _refuse_none(chain: Chain, damage: LedgerDamaged | None) -> None:
@@ -156,8 +157,9 @@ def _begin(work: Workspace, chain: Chain, cause: Cause, reason: str) -> Continue
     with contextlib.suppress(TargetUnavailable):
         work.check_target_id(chain, work.target.read())
     assert chain.head is not None
-    body = Continuation(after=chain.head.number, cause=cause, reason=reason)
-    chain = work.ledger.append(chain, body)
+    store, given = work.settings.store_uri, [stamp.number for stamp in _stamps(work).values()]
+    body = Continuation(after=chain.head.number, cause=cause, reason=reason, store=store)
+    chain = work.ledger.append(chain, body, above=max(given, default=0))
     work.crash_point("after continuation")
     return _stamped(work, chain)
 

@@ -152,10 +152,11 @@ class Ledger:
             return self._chain, damage
         return self._chain, None
 
-    def append(self, chain: Chain, body: Body) -> Chain:
+    def append(self, chain: Chain, body: Body, above: int = 0) -> Chain:
         """Write the record that follows the chain's head, and return the longer chain.
 
-        A continuation begins the epoch that follows all that are listed.
+        A continuation begins the epoch that follows all that are listed, and that of `above`: a
+        number that was given, and whose record may be lost.
 
         Raises:
             LedgerMoved: somebody else has written that number, or continued the ledger; he is
@@ -166,7 +167,7 @@ class Ledger:
         listed = self._listed()
         newest = max(listed, default=0)
         if isinstance(body, Continuation):
-            number = epoch_of(newest) * EPOCH
+            number = epoch_of(max(newest, above)) * EPOCH
         elif epoch_of(newest) > epoch_of(number):
             raise self._moved(epoch_of(newest) * EPOCH - EPOCH)
         record = Record(

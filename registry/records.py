@@ -154,6 +154,8 @@ class Continuation(_Body, frozen=True, kw_only=True, tag="continuation"):
     after: int
     cause: Cause
     reason: str
+    store: str = ""
+    """Where it was begun, so that a copy of that store is another place."""
 
 
 Body = Genesis | Continuation | Intent | Step | Takeover | Outcome | AliasSettled

@@ -32,12 +32,14 @@ class Way(enum.StrEnum):
     GO_BACK = "go back"
 
 
+_LOST = "the record of its rollout is lost"
+
+
 def way_on(operation: Operation, state: TargetState) -> Way:
     """Decide, from what the ledger recorded and what serves now."""
     if operation.intent.operation is Kind.ROLLBACK:
         return Way.GO_BACK
-    # The record of the rollout may be lost, and the release serve all the same.
-    if Effect.ROLL_OUT not in operation.effects and state.release != operation.intent.to:
+    if Effect.ROLL_OUT not in operation.effects:
         return Way.ABANDON
     if Effect.COMPENSATE in operation.effects:
         return Way.COMPENSATE
@@ -81,6 +83,8 @@ def recover(work: Workspace, takeover: str = "") -> list[str]:
         done.append(f"{ended} ({outcome.explanation})" if outcome.explanation else ended)
         by_hand = outcome.result is Result.TAKEN_OVER_BY_HAND
         serves = "what was put in by hand" if by_hand else outcome.serving or "nothing"
+        if outcome.explanation == _LOST:
+            serves = f"{before.intent.to} (and not {outcome.serving or 'nothing'}: iris reconcile)"
         told.append(f"{serves} serves; iris history {before.number} tells all")
     settled = settle_alias(work, chain, chain.pending.number) if chain.pending else []
     return done + settled + told
@@ -94,7 +98,8 @@ def _end(work: Workspace, chain: Chain, operation: Operation, why: str) -> Chain
 
 def _end_as_found(work: Workspace, running: RunningOperation, operation: Operation) -> Chain:
     try:
-        way = way_on(operation, running.serving_now())
+        state = running.serving_now()
+        way = way_on(operation, state)
     except TakenOverByHand as error:
         running.leave_to_hand(error)
         return running.chain
@@ -103,8 +108,9 @@ def _end_as_found(work: Workspace, running: RunningOperation, operation: Operati
             go_back(work, running)
         return running.chain
     if way is Way.ABANDON:
-        origin = operation.intent.origin
-        running.end(Result.ABANDONED, origin, AliasState.UNTOUCHED, "nothing had been changed")
+        origin, lost = operation.intent.origin, state.release == operation.intent.to
+        why = _LOST if lost else "nothing had been changed"
+        running.end(Result.ABANDONED, origin, AliasState.UNTOUCHED, why)
     elif way is Way.COMPENSATE:
         with contextlib.suppress(TakenOverByHand):
             undo(running, "the promoter died before every instance had proven the release")

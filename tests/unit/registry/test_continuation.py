@@ -208,11 +208,14 @@ def test_of_two_that_continue_one_wins(promoted: World) -> None:
 
 
 def test_a_release_that_serves_though_the_record_of_its_rollout_is_lost(promoted: World) -> None:
-    """It is ended by what is, and not abandoned as if nothing had been changed."""
+    """It counts as put in by hand, since nobody vouches for it; and that is said."""
     with pytest.raises(Crash):
         promote(promoted.work(crash_at="during roll out"), Request(3, watch_s=0.1))
     continued(promoted, cut(promoted, 1))
-    assert "done" in recover(promoted.work())[0]
+    ended, serves = recover(promoted.work())
+    assert "the record of its rollout is lost" in ended
+    assert serves.startswith("version 3 (")
+    settle(promoted)
     assert promoted.serving() == "3"
     promoted.consistent()
 
@@ -320,6 +323,25 @@ def test_going_back_to_the_first_region(promoted: World) -> None:
     assert first.serving() == "3"
     promote(first.work(), Request(1, reason="once more"))
     first.consistent()
+
+
+def test_going_back_before_anything_was_done_in_the_second_region(promoted: World) -> None:
+    """Another store is another place: its epoch is a new one, and the second store's is over."""
+    first, second = copied(promoted)
+    fail_over(second.work(), "the first region is gone")
+    shutil.copytree(second.folder / "store", first.folder / "store", dirs_exist_ok=True)
+    assert fail_over(first.work(), "back home").epoch == 3
+    assert fail_over(first.work(), "once more").epoch == 3
+
+
+def test_an_epoch_that_was_lost_whole_is_not_begun_again(promoted: World) -> None:
+    """Its numbers were given: stamps of it are left, and the next epoch is above them."""
+    continued(promoted, cut(promoted, 2))
+    last = cut(promoted, 1)
+    assert continued(promoted, last).epoch == 3
+    recover(promoted.work())
+    settle(promoted)
+    promoted.consistent()
 
 
 def test_a_file_that_has_not_come(promoted: World) -> None:
