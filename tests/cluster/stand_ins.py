@@ -8,6 +8,7 @@ like (nodes, regions, versions of blobs) is checked for its shape, and that is a
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -50,9 +51,8 @@ def set_secret(given: argparse.Namespace) -> None:
 
 def set_password(given: argparse.Namespace) -> None:
     """Change the password of the database's user."""
-    assert given.admin_password.isalnum()
-    change = f"ALTER USER mlflow PASSWORD '{given.admin_password}'"
-    shell = ("exec", "postgres-0", "--", "psql", "--username=mlflow", f"--command={change}")
+    assert re.fullmatch(r"ALTER ROLE mlflow PASSWORD '\w+'", given.querytext)
+    shell = ("exec", "postgres-0", "--", "psql", "--username=mlflow", "--command", given.querytext)
     _kubectl("--namespace=iris-ml-standalone", *shell)
 
 
@@ -109,10 +109,12 @@ def az() -> argparse.ArgumentParser:
     value.add_argument("--value")
     made.add_argument("--output", choices=["none"], required=True)
     made.set_defaults(run=set_secret)
-    made = command("postgres", "flexible-server", "update")
-    made.add_argument("--resource-group", required=True)
+    made = command("postgres", "flexible-server", "execute")
     made.add_argument("--name", required=True)
+    made.add_argument("--admin-user", required=True)
     made.add_argument("--admin-password", required=True)
+    made.add_argument("--database-name", required=True)
+    made.add_argument("--querytext", required=True)
     made.add_argument("--output", choices=["none"], required=True)
     made.set_defaults(run=set_password)
     made = command("aks", "nodepool", "update")

@@ -540,7 +540,9 @@ def test_change_mlflow_s_passwords(operator: Operator) -> None:
     former = base64.b64decode(kept["data"]["postgres-password"]).decode()
     with key_vault(system):
         for password in (secrets.token_hex(16), former):
-            operator.type(change, PASSWORD=password, DATABASE=f"postgres.{STANDALONE}.svc:5432")
+            signed_in = {"ADMINISTRATOR": "ops@example.com", "TOKEN": "a token"}
+            database = f"postgres.{STANDALONE}.svc:5432"
+            operator.type(change, PASSWORD=password, DATABASE=database, **signed_in)
             assert "(the alias names 1)" in operator.type(fetch)
             shown = system.kubectl(
                 "exec", "deployment/mlflow", "--", "printenv", "MLFLOW_BACKEND_STORE_URI"

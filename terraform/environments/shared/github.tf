@@ -10,7 +10,11 @@ locals {
       }
       plan = {
         subjects = ["pull_request", "ref:refs/heads/main"]
-        rights   = { Reader = local.subscription }
+        rights = {
+          Reader = local.subscription
+          # To read a cluster's state, the provider asks for its kubeconfig.
+          "Azure Kubernetes Service Cluster User Role" = local.subscription
+        }
       }
       # Also makes the roles that it gives.
       terraform-shared = {

@@ -31,7 +31,9 @@ class Terraform:
     def change(self, size: str, at: str = "2026-01-01T00:00:00Z") -> None:
         """Say what would change."""
         after = {"address": "x", "change": {"actions": ["update"], "after": {"size": size}}}
-        self.plan.write_text(json.dumps({"timestamp": at, "resource_changes": [after]}))
+        # A resource that stays as it is, but for what it says of itself, is no change.
+        stays = {"address": "y", "change": {"actions": ["no-op"], "after": {"nodes": at}}}
+        self.plan.write_text(json.dumps({"timestamp": at, "resource_changes": [after, stays]}))
 
     def make(self, target: str, *variables: str) -> tuple[int, str, str]:
         """Run a target; return its exit code and what it said."""

@@ -77,6 +77,8 @@ case "$*" in
 *"get cronjob promote --ignore-not-found"*) ;;
 *"get deployment"* | *"get cronjob"*) printf prod ;;
 *"get configmap model-config"*) printf "$PROMOTED" ;;
+*"get pods --selector=app=inference-service"*) printf "$PODS" ;;
+*"get --raw"*) printf '"sha256":"%s"' "$SERVED" ;;
 *"get secret"*) printf a-key ;;
 *port-forward*) echo "Forwarding from 127.0.0.1:4711 -> 8080"; exec sleep 60 ;;
 *status.phase*) printf Succeeded ;;
@@ -116,6 +118,21 @@ def run(folder: Path, script: str, environment: str, **answers: str) -> tuple[in
     return done.returncode, done.stdout + done.stderr
 
 
+SERVING = {"PROMOTED": "model.onnx@ab12", "PODS": "inference-a inference-b ", "SERVED": "ab12"}
+
+
+@pytest.mark.parametrize("wrong", [{"SERVED": "cd34"}, {"SERVED": ""}, {"PODS": " "}], ids=str)
+def test_a_deploy_ends_well_when_every_pod_serves_what_is_asked_for(
+    tmp_path: Path, wrong: dict[str, str]
+) -> None:
+    """By the pods' own word; where nobody says it, it is not so."""
+    (tmp_path / "asked").write_text("")
+    rendered = "  IRIS_ENV: dev\n"
+    ended, said = run(tmp_path, "deploy", "dev", RENDERED=rendered, **{**SERVING, **wrong})
+    assert ended == 1
+    assert "not every pod serves what model-config says" in said
+
+
 def test_a_deploy_brings_what_was_pinned(tmp_path: Path, file: Path) -> None:
     """And nothing at all, where an image of ours would be taken by a tag."""
     for images, code in (("gateway mlflow", 0), ("gateway inference", 1)):
@@ -127,7 +144,7 @@ def test_a_deploy_brings_what_was_pinned(tmp_path: Path, file: Path) -> None:
             "dev",
             RENDERED=rendered,
             IMAGES_FILE=str(file),
-            PROMOTED="configmap/model-config",
+            **SERVING,
         )
         assert ended == code, said
         applied = (tmp_path / "asked").read_text()

@@ -75,7 +75,7 @@ run "a_job_of_github_is_told_by_its_environment" {
     error_message = "Only a job of the environment registry pushes."
   }
   assert {
-    condition     = [for key, right in azurerm_role_assignment.job : right.role_definition_name if startswith(key, "push ") || startswith(key, "plan ")] == ["Reader", "AcrPush"]
+    condition     = [for key, right in azurerm_role_assignment.job : right.role_definition_name if startswith(key, "push ") || startswith(key, "plan ")] == ["Azure Kubernetes Service Cluster User Role", "Reader", "AcrPush"]
     error_message = "One pushes and does no more; one reads and does no more."
   }
 }
