@@ -24,7 +24,7 @@ def registered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made_once(tmp_path_factory, "registered", make)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def arena(registered: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
     """`iris serve` with version 1 promoted, under requests."""
     home = copied(registered, tmp_path_factory.mktemp("arena"))

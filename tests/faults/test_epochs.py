@@ -60,6 +60,7 @@ def lose_what_was_stamped(arena: Arena) -> int:
 
 def settle(arena: Arena) -> None:
     """Type what a person would, after a look at the status."""
+    arena.supervisor.until_rollout("idle")  # what came of the sleeper's last write
     iris(arena.home, "recover", "--takeover", "it sleeps")
     if asked(arena.home, "status")["troubles"]:
         iris(arena.home, "reconcile", "--to", "serving")
