@@ -5,15 +5,20 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster.arena import Arena
-from tests.cluster.node import lifecycle, space
+from tests.cluster.node import lifecycle, programs, space
 from tests.cluster.system import NAMESPACE, System
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a node do without what only some tests need, and what takes minutes to build."""
+    parser.addoption("--bare", action="store_true", help="no metrics-server, no External Secrets")
+
+
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[None]:
+def cluster(request: pytest.FixtureRequest) -> Iterator[None]:
     """A node that is up."""
     there = space.outer() is not None
-    lifecycle.up()
+    lifecycle.up(programs.BARE if request.config.getoption("--bare") else programs.IN_PODS)
     yield
     if not there:
         lifecycle.down()

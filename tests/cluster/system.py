@@ -74,12 +74,18 @@ class System(contextlib.ExitStack):
         # A node on a busy machine is slow, whatever serves there.
         self._patient = home / "gates.toml"
         self._patient.write_text("[watch]\nslow_floor_ms = 1000.0\n")
-        # One of its own, in which the system's namespace is the one that is meant.
         self.kubeconfig = f"{home}/kubeconfig"
-        shutil.copy(os.environ.get("KUBECONFIG", layout.KUBECONFIG), self.kubeconfig)
         on_node = layout.STATE / "kubernetes" / "kubectl"
         found = str(on_node) if on_node.exists() else shutil.which("kubectl")
         self.program = found or str(programs.build("kubernetes") / "kubectl")
+        self.meet()
+
+    def meet(self) -> None:
+        """Take the kubeconfig of the cluster that is there now.
+
+        It is a copy, in which the system's namespace is the one that is meant.
+        """
+        shutil.copy(os.environ.get("KUBECONFIG", layout.KUBECONFIG), self.kubeconfig)
         self.kubectl("config", "set-context", "--current", f"--namespace={NAMESPACE}")
 
     @property
@@ -133,7 +139,7 @@ class System(contextlib.ExitStack):
         (`kubectl port-forward`, which an engineer has, ends with the first connection that fails.)
         """
         if service not in self._ports:
-            proxy = self.enter_context(FaultyProxy(DOORS[service], target=self._node))
+            proxy = self.enter_context(FaultyProxy(DOORS[service], target=self.node))
             self._ports[service] = proxy.port
         return f"http://127.0.0.1:{self._ports[service]}"
 
@@ -165,7 +171,8 @@ class System(contextlib.ExitStack):
         }
 
     @property
-    def _node(self) -> str:
+    def node(self) -> str:
+        """The address of the node, from this machine."""
         (node,) = self.get("nodes")["items"]
         addresses = {a["type"]: a["address"] for a in node["status"]["addresses"]}
         return str(addresses["InternalIP"])

@@ -1,5 +1,6 @@
 """From an empty cluster to a prediction: deploy, train, promote, ask."""
 
+from tests.cluster.arena import Arena
 from tests.cluster.node import space
 from tests.cluster.system import System
 
@@ -16,3 +17,17 @@ def test_a_client_is_answered_by_the_release_that_was_promoted(system: System) -
     assert answer.body["model"]["sha256"] == digest
     assert set(system.served().values()) == {answer.body["model"]["sha256"]}
     assert system.status().troubles == []
+
+
+def test_clients_notice_neither_a_promotion_nor_an_undo(arena: Arena) -> None:
+    """Each is answered all the while, by the release before or by the one that was promoted."""
+    system = arena.system
+    before, other = system.versions()
+    with arena.witnessed() as witness:
+        system.promote(other.number)
+        assert set(system.served().values()) == {other.sha256}
+        system.rollout("undo")
+        system.wait_until_serves(before.sha256)
+    assert witness.stream.failures == []
+    answered = {version for seen in witness.stream.versions for version in seen}
+    assert answered == {str(before.number), str(other.number)}

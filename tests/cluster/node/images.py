@@ -34,27 +34,27 @@ def load(*sources: str) -> None:
             raise NodeError(f"{what}: no tar, nor did docker save give it: {error}") from error
 
 
-def system() -> dict[str, str]:
-    """Return the images that the node's own pods run, by module."""
-    return {each: f"{NAME}/{each}:{programs.version(each)}" for each in programs.IN_PODS}
+def name(module: str) -> str:
+    """Return the image of a module that runs in the node's own pods."""
+    return f"{NAME}/{module}:{programs.version(module)}"
 
 
-def load_system() -> None:
+def load_system(modules: Sequence[str]) -> None:
     """Bring in what the node's own pods run."""
     there = space.run(space.inside([*CTR, "list", "--quiet"])).split()
-    for module, name in system().items():
-        if f"docker.io/{name}" in there:
+    for module in modules:
+        if f"docker.io/{name(module)}" in there:
             continue
         folder = programs.build(module)
         tar = folder / "image.tar"
         if not tar.exists():
-            write(tar, name, {module: folder / module}, [f"/{module}"])
+            write(tar, name(module), {module: folder / module}, [f"/{module}"])
         load(str(tar))
 
 
 def write(
     tar: Path,
-    name: str,
+    tag: str,
     files: Mapping[str, Path],
     entrypoint: Sequence[str],
     links: Mapping[str, str] | None = None,
@@ -77,7 +77,7 @@ def write(
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
         }
     ).encode()
-    listing = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
+    listing = [{"Config": "config.json", "RepoTags": [tag], "Layers": ["layer.tar"]}]
     parts = {
         "config.json": config,
         "layer.tar": layer.getvalue(),

@@ -13,11 +13,14 @@ from tests.cluster.node import certificates, daemons, images, programs, space
 from tests.cluster.node.layout import HERE, KUBECONFIG, ROOT, STATE, NodeError, write_config
 
 READY_S = 120
-SYSTEM = ("kube-system", "external-secrets")
 
 
-def up() -> None:
-    """Start the node, or mend what is not up of it, or check the cluster of KUBECONFIG."""
+def up(modules: Sequence[str] = programs.IN_PODS) -> None:
+    """Start the node, or mend what is not up of it, or check the cluster of KUBECONFIG.
+
+    Args:
+        modules: what runs in the node's own pods.
+    """
     given = os.environ.get("KUBECONFIG")
     if given and given != str(KUBECONFIG):
         kubectl = shutil.which("kubectl") or programs.build("kubernetes") / "kubectl"
@@ -25,17 +28,17 @@ def up() -> None:
         click.echo(f"using the cluster of KUBECONFIG={given}")
         return
     began = time.monotonic()
-    programs.install_packages()
-    for module in ("kubernetes", *programs.IN_PODS):
+    programs.install()
+    for module in ("kubernetes", *modules):
         programs.build(module)
     with alone():
-        start()
+        start(modules)
     click.echo(
         f"the node is up after {time.monotonic() - began:.0f} s\nexport KUBECONFIG={KUBECONFIG}"
     )
 
 
-def start() -> None:
+def start(modules: Sequence[str]) -> None:
     """Start what does not run, with the state that is there, and wait until the node is ready."""
     STATE.mkdir(exist_ok=True)
     certificates.make()
@@ -52,22 +55,27 @@ def start() -> None:
     wait("get", "--raw=/readyz", needed=before_others)
     for name in daemons.NAMES:
         daemons.start(name)
-    images.load_system()
-    apply_system()
+    images.load_system(modules)
+    apply_system(modules)
     wait("wait", "--for=condition=Ready", "node", "--all", "--timeout=1s")
     available = ("wait", "--for=condition=Available", "deployment", "--all", "--timeout=1s")
-    for namespace in SYSTEM:
-        wait(*available, f"--namespace={namespace}")
-    wait("top", "nodes")
+    wait(*available, "--namespace=kube-system")
+    if "external-secrets" in modules:
+        wait(*available, "--namespace=external-secrets")
+    if "metrics-server" in modules:
+        wait("top", "nodes")
 
 
-def apply_system() -> None:
+def apply_system(modules: Sequence[str]) -> None:
     """Apply what the node's own pods are made of."""
     apply = ("apply", "--server-side", "--force-conflicts")
-    kubectl(*apply, f"--filename={programs.build('external-secrets')}/crds.yaml")
-    names = {module.replace("-", "_"): name for module, name in images.system().items()}
-    for manifest in sorted((HERE / "system").iterdir()):
-        kubectl(*apply, f"--filename={write_config(manifest, **names)}")
+    names = {module.replace("-", "_"): images.name(module) for module in modules}
+    for module in modules:
+        if module in programs.CRDS:
+            kubectl(*apply, f"--filename={programs.build(module)}/crds.yaml")
+        manifest = HERE / "system" / f"{module}.yaml"
+        if manifest.exists():
+            kubectl(*apply, f"--filename={write_config(manifest, **names)}")
 
 
 def down() -> None:

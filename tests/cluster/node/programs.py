@@ -6,7 +6,9 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import click
 
@@ -25,12 +27,14 @@ PACKAGES = {
 SOURCES = HERE / "go"
 """A folder a module, with the go.mod that pins it."""
 IN_PODS = ("coredns", "metrics-server", "external-secrets", "pause")
+BARE = ("coredns", "pause")
+"""Those without which no system of ours runs."""
 CRDS = {"external-secrets": "deploy/crds/bundle.yaml"}
 
 
-def install_packages() -> None:
-    """Install what is missing of Debian's."""
-    missing = sorted(package for program, package in PACKAGES.items() if not shutil.which(program))
+def install(packages: Mapping[str, str] = MappingProxyType(PACKAGES)) -> None:
+    """Install those of Debian's packages whose program is missing."""
+    missing = sorted(package for program, package in packages.items() if not shutil.which(program))
     if not missing:
         return
     click.echo(f"installing {' '.join(missing)}")
