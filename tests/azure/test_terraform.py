@@ -42,9 +42,7 @@ Made = dict[str, list[dict[str, Any]]]
 def made(tofu: Tofu) -> Made:
     """What each root makes where it is asked for all that there can be."""
     return {
-        root: [
-            r for r in tofu.applied(f"environments/{root}", "everything") if r["mode"] == "managed"
-        ]
+        root: [r for r in tofu.applied(f"environments/{root}") if r["mode"] == "managed"]
         for root in ("shared", *ENVIRONMENTS)
     }
 

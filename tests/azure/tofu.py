@@ -67,16 +67,16 @@ class Tofu:
         """Bring modules and provider into a folder of the copy, and no state."""
         self.run(folder, "init", "-backend=false", "-no-color")
 
-    def applied(self, folder: str, test: str) -> list[dict[str, Any]]:
-        """Return the resources that the one run of a test has made, on the mocked provider."""
+    def applied(self, folder: str) -> list[dict[str, Any]]:
+        """Return the resources that a folder's run "everything" has made, on the mocked provider."""
         self.init(folder)
-        said = self.run(folder, "test", "-json", "-verbose", f"-filter=tests/{test}.tftest.hcl")
-        states = [
+        said = map(json.loads, self.run(folder, "test", "-json", "-verbose").splitlines())
+        (state,) = (
             line["test_state"]
-            for line in map(json.loads, said.splitlines())
-            if "test_state" in line
-        ]
-        return list(_resources(states[-1]["values"]["root_module"]))
+            for line in said
+            if "test_state" in line and line["@testrun"] == "everything"
+        )
+        return list(_resources(state["values"]["root_module"]))
 
     def _use(self, provider: Path, scratch: Path) -> None:
         """Lay out the provider as a mirror that stands for every registry."""

@@ -24,6 +24,7 @@ from tests.cluster.conftest import settle
 from tests.cluster.node import images, space
 from tests.cluster.runbook import PAGE, Block, Shell, read
 from tests.cluster.system import NAMESPACE, OVERLAY, ROOT, STANDALONE, System
+from tests.integration.registry.commands import Stream
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
@@ -504,13 +505,18 @@ def key_vault(system: System) -> Iterator[None]:
 
 
 def test_rotate_the_keys_of_clients(operator: Operator, tmp_path: Path) -> None:
-    """The new file comes by force; each gateway takes it without a restart."""
+    """The new file comes by force; each gateway takes it without a restart, and loses no request.
+
+    A key that was taken out is refused after its grace.
+    """
     put, fetch = operator.blocks
     system, key = operator.system, secrets.token_hex(32)
     before = {pod["metadata"]["name"] for pod in system.pods("api-gateway")}
-    file = tmp_path / "keys"
+    file, file_before = tmp_path / "keys", tmp_path / "keys-before"
     line = f"shop:{hashlib.sha256(key.encode()).hexdigest()}\n"
-    file.write_text(system.secret("iris-ml-secrets", "gateway-api-keys").strip() + f"\n{line}")
+    file_before.write_text(system.secret("iris-ml-secrets", "gateway-api-keys"))
+    file.write_text(f"{file_before.read_text().strip()}\n{line}")
+    authorized = {"authorization": f"Bearer {system.secret('iris-ml-secrets', 'gateway-key')}"}
     asking = ("curl", "-sS", "-i", "-H", f"authorization: Bearer {key}")
     url = "http://127.0.0.1:8080/v1/model"
 
@@ -519,12 +525,17 @@ def test_rotate_the_keys_of_clients(operator: Operator, tmp_path: Path) -> None:
         return [system.kubectl("exec", pod, "--", *asking, url).split()[1] for pod in pods]
 
     assert answers() == ["401", "401"]
-    with key_vault(system):
+    with key_vault(system), Stream(system.url("api-gateway"), 2, authorized) as stream:
         operator.type(put, FILE=str(file))
         shown = operator.type(fetch)
         assert "SecretSynced" in shown
         space.wait_until(lambda: answers() == ["200", "200"], "both let the key in", 150)
         assert "shop" in operator.type(fetch)
+        operator.type(put, FILE=str(file_before))
+        operator.type(fetch)
+        space.wait_until(lambda: answers() == ["401", "401"], "both refuse the key", 240)
+        assert "shop" not in operator.type(fetch)
+    assert stream.failures == []
     pods = system.pods("api-gateway")
     assert {pod["metadata"]["name"] for pod in pods} == before
     assert not any(pod["status"]["containerStatuses"][0]["restartCount"] for pod in pods)

@@ -126,3 +126,10 @@ run "a_second_region_has_copies_of_what_is_written_once" {
     error_message = "All of them, also those from before, under the same name."
   }
 }
+
+# All that there can be: tests/azure reads what it makes.
+run "everything" {
+  variables {
+    secondary_location = "northeurope"
+  }
+}
