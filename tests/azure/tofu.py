@@ -68,7 +68,7 @@ class Tofu:
         self.run(folder, "init", "-backend=false", "-no-color")
 
     def applied(self, folder: str) -> list[dict[str, Any]]:
-        """Return the resources that a folder's run "everything" has made, on the mocked provider."""
+        """Return the resources that a folder's run "everything" makes, on the mocked provider."""
         self.init(folder)
         said = map(json.loads, self.run(folder, "test", "-json", "-verbose").splitlines())
         (state,) = (

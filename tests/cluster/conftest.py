@@ -15,17 +15,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
-def cluster(request: pytest.FixtureRequest) -> Iterator[None]:
-    """A node that is up."""
+def cluster(request: pytest.FixtureRequest) -> Iterator[bool]:
+    """A node that is up; whether it goes on after the tests."""
     there = space.outer() is not None
     lifecycle.up(programs.BARE if request.config.getoption("--bare") else programs.IN_PODS)
-    yield
-    if not there:
+    started = space.outer() is not None and not there
+    yield not started
+    if started:
         lifecycle.down()
 
 
 @pytest.fixture(scope="session")
-def whole_system(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def whole_system(cluster: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """The system, deployed, with a first version that was trained and promoted in the cluster."""
     with System(tmp_path_factory.mktemp("engineer")) as system:
         there = system.run(system.program, "get", "namespace", NAMESPACE, code=None).code == 0
@@ -34,10 +35,11 @@ def whole_system(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
             system.deploy()
         if "MODEL_VERSION" not in system.config():
             system.train("train-1")
-            system.make("promote-dev", VERSION="1", REASON="the first")
+            why = ("--watch", "5s", "--reason", "the first")
+            system.run("k8s/iris", "dev", "promote", "1", *why)
             system.train("train-2", "--seed", "2")
         yield system
-        if not there:
+        if cluster and not there:
             system.remove()
 
 

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("hello")]
 
 
 @pytest.fixture(scope="module")
-def hello(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def hello(cluster: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A Deployment of a static program, non-root, read-only root, in a restricted namespace."""
     folder = tmp_path_factory.mktemp("hello")
     (folder / "hello").write_text("hello")

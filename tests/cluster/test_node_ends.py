@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 
 
 @pytest.mark.parametrize("seconds", [0, 0.1, 0.3, 0.6, 1, 2, 4, 8])
-def test_nothing_is_left_of_a_killed_start(cluster: None, tmp_path: Path, seconds: float) -> None:
+def test_nothing_is_left_of_a_killed_start(cluster: bool, tmp_path: Path, seconds: float) -> None:
     """`down` removes processes, control groups, network, mounts and files of a killed `up`."""
     for package in ("tests", "tests/cluster"):
         (tmp_path / package).mkdir()

@@ -66,7 +66,7 @@ def azures(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def known_kinds(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def known_kinds(cluster: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The server knows the custom resources, and the namespaces are there: those that were stay."""
     made = []
     for path in (*definitions(), azures(tmp_path_factory.mktemp("definitions")), *SPACES):

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -69,6 +70,7 @@ def build(module: str, sources: Path = SOURCES) -> Path:
 
 def _build(module: str, source: Path, folder: Path) -> None:
     click.echo(f"building {folder.name}; it takes minutes, once")
+    began = time.monotonic()
     partial = folder.with_name(f"{module}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
@@ -82,6 +84,7 @@ def _build(module: str, source: Path, folder: Path) -> None:
         where = _run([*go, "list", "-m", "-f", "{{.Dir}}", upstream], environ=environ).strip()
         shutil.copy(Path(where) / CRDS[module], partial / "crds.yaml")
     partial.rename(folder)
+    click.echo(f"built {folder.name} in {time.monotonic() - began:.0f} s")
 
 
 def _stamps(module: str) -> str:
