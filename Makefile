@@ -191,7 +191,7 @@ LABELS = --build-arg VERSION=$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' serving/
   --build-arg SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct)
 
 images: ## Build the images, and weigh them: IMAGES="gateway load" TAG=1.2 BASE=…; see docs/images.md
-	for image in $(IMAGES); do $(DOCKER) buildx build --load --build-arg BASE=$(BASE) $(LABELS) \
+	for image in $(IMAGES); do DOCKER_BUILDKIT=1 $(DOCKER) build --build-arg BASE=$(BASE) $(LABELS) \
 	  $(DOCKER_OPTIONS) --target $$image --tag iris-$$image:$(TAG) . || exit 1; done
 	@DOCKER=$(DOCKER) docker/weigh $(BASE) $(TAG) $(IMAGES)
 

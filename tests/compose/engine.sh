@@ -3,7 +3,7 @@
 # ours, and say how in variables:
 #
 #   found=$(tests/compose/engine.sh) && eval "$found" && make images      (as root)
-#   tests/compose/engine.sh buildx         does without Compose, which takes a minute to build
+#   tests/compose/engine.sh images         only what builds images: without the client's plug-ins
 #   tests/compose/engine.sh stop           ends the engine, if it was started here
 #
 # What is there already stays as it is: packages, an engine that answers, plug-ins, the base. Needs
@@ -104,8 +104,10 @@ if [ "${1-}" = stop ]; then
 fi
 packages
 engine
-if [ "${1-}" != buildx ]; then plugin compose github.com/docker/compose/v2/cmd internal.Version; fi
-plugin buildx github.com/docker/buildx/cmd/buildx version.Version
+if [ "${1-}" != images ]; then
+  plugin compose github.com/docker/compose/v2/cmd internal.Version
+  plugin buildx github.com/docker/buildx/cmd/buildx version.Version
+fi
 base
 cat >&3 <<END
 export DOCKER='$docker' DOCKER_CONFIG='$client' BASE='$base' DOCKER_OPTIONS='$(options)'

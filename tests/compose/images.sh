@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 [ $# -gt 0 ] || set -- azurite postgres prometheus
 for image in "$@"; do
   # shellcheck disable=SC2086  # options, one word each
-  "${DOCKER:-docker}" buildx build --load --build-arg BASE="${BASE:-iris-base:bookworm}" \
+  DOCKER_BUILDKIT=1 "${DOCKER:-docker}" build --build-arg BASE="${BASE:-iris-base:bookworm}" \
     ${DOCKER_OPTIONS-} --file tests/compose/Dockerfile --target "$image" \
     --tag "iris-test-$image:local" .
 done
