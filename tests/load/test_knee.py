@@ -18,7 +18,8 @@ pytestmark = pytest.mark.timeout(400)
 
 CALL_ROWS = 8
 CONNECTIONS, SECONDS = 32, 8
-NEAR = 0.15
+NEAR = 0.25
+"""A short step hides a tenth of too much in its queue, and a closed loop takes some less."""
 OBJECTIVES = f"""{LIMITS}
 [ramp]
 p99_ms = 1000
