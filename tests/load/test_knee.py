@@ -18,18 +18,21 @@ pytestmark = pytest.mark.timeout(400)
 
 CALL_ROWS = 8
 CONNECTIONS, SECONDS = 32, 8
-NEAR = 0.25
-"""A short step hides a tenth of too much in its queue, and a closed loop takes some less."""
+NEAR = 0.15
 OBJECTIVES = f"""{LIMITS}
 [ramp]
-p99_ms = 1000
+p99_ms = 500
 error_share = 0
 shed_share = 0.01
 
 [overload]
 goodput_share = 0.3
 """
-"""Of the machine nothing is asked: what gives out is the service."""
+"""Of the machine nothing is asked: what gives out is the service.
+
+In a step of 3 s the queue of a seventh too much is half a second and more; with 1 s allowed, such a
+step held.
+"""
 
 
 @pytest.fixture
