@@ -1,8 +1,12 @@
 """From an empty cluster to a prediction: deploy, train, promote, ask."""
 
+import pytest
+
 from tests.cluster.arena import Arena
 from tests.cluster.node import space
 from tests.cluster.system import System
+
+pytestmark = pytest.mark.timeout(600)
 
 
 def test_a_client_is_answered_by_the_release_that_was_promoted(system: System) -> None:
