@@ -39,8 +39,9 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help setup demo up down cluster-up cluster-down cluster-test test test-azure test-clients \
   test-compose test-faults test-load ci audit load load-ui bench dashboard rules images sbom scan \
   push registry-login sign released kubeconfig deploy-dev deploy-prod undo-deploy-dev \
-  undo-deploy-prod smoke-dev smoke-prod promote-dev promote-prod train-dev train-prod mlflow \
-  plan-shared plan-dev plan-prod apply-shared apply-dev apply-prod lint format lock clean
+  undo-deploy-prod smoke-dev smoke-prod promote-dev promote-prod rollback-dev rollback-prod \
+  recover-dev recover-prod train-dev train-prod mlflow plan-shared plan-dev plan-prod apply-shared \
+  apply-dev apply-prod lint format lock clean
 
 help: ## List what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-16s %s\n", $$1, $$2}'
@@ -134,10 +135,23 @@ undo-deploy-dev undo-deploy-prod:
 promote-dev: ## As promote-prod, in dev
 promote-prod: ## Let a version serve, by a Job in the cluster of prod: VERSION=7 REASON="…" YES=--yes
 # As it was typed, though a dollar be in it.
-promote-dev promote-prod: override export REASON := $(value REASON)
+promote-dev promote-prod rollback-dev rollback-prod: override export REASON := $(value REASON)
+promote-dev promote-prod: override export ACCEPT_INCONCLUSIVE := $(value ACCEPT_INCONCLUSIVE)
 promote-dev promote-prod:
 	$(if $(value VERSION),,$(error which version is to serve? VERSION=7))
-	@KUBECTL="$(KUBECTL)" k8s/iris $(@:promote-%=%) promote "$$VERSION" --reason "$$REASON" $(YES)
+	@KUBECTL="$(KUBECTL)" k8s/iris $(@:promote-%=%) promote "$$VERSION" --reason "$$REASON" \
+	  $(if $(value ACCEPT_INCONCLUSIVE),--accept-inconclusive "$$ACCEPT_INCONCLUSIVE") $(YES)
+
+rollback-dev: ## As rollback-prod, in dev
+rollback-prod: ## Let the release before serve again in prod, or VERSION=6: REASON="…" YES=--yes
+rollback-dev rollback-prod:
+	@KUBECTL="$(KUBECTL)" k8s/iris $(@:rollback-%=%) rollback --reason "$$REASON" \
+	  $(if $(value VERSION),--to "$$VERSION") $(YES)
+
+recover-dev: ## As recover-prod, in dev
+recover-prod: ## Bring a promotion that was left half-done in prod to its end: YES=--yes
+recover-dev recover-prod:
+	@KUBECTL="$(KUBECTL)" k8s/iris $(@:recover-%=%) recover $(YES)
 
 train-dev: ## As train-prod, in dev
 train-prod: ## Train in the cluster of prod, and ask the gates about what was registered
@@ -221,7 +235,7 @@ sign: ## Sign what was pushed, by COSIGN=cosign, with its SBOM: only CI's signat
 	@COSIGN=$(COSIGN) docker/signed sign $(PUSHED) $(SBOMS)
 
 released: ## Find the signed images of a commit of main, as push keeps them: VERSION=… REGISTRY=…
-released promote-dev promote-prod: override export VERSION := $(value VERSION)
+released promote-dev promote-prod rollback-dev rollback-prod: override export VERSION := $(value VERSION)
 released:
 	@mkdir -p $(dir $(PUSHED))
 	@COSIGN=$(COSIGN) DOCKER=$(DOCKER) docker/released \

@@ -6,6 +6,7 @@ The protocol is that of `docs/decisions/0002-ledger.md`; `registry.operation` ha
 """
 
 import contextlib
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -53,6 +54,17 @@ class Request:
     """How long the release is watched before the alias names it, in seconds."""
     dry_run: bool = False
     """Only say what would be done."""
+
+    def with_option(self, option: str) -> str:
+        """Return the command that asks for the same, with a reason more."""
+        given = {
+            "--reason": self.reason,
+            "--accept-inconclusive": self.accept_inconclusive,
+            "--force": self.force,
+            "--allow-contract-change": self.contract_change,
+        }
+        words = [f"{name} {shlex.quote(why)} " for name, why in given.items() if why]
+        return f'iris promote {self.version} {"".join(words)}{option} "…"'
 
 
 @dataclass(frozen=True)
@@ -268,7 +280,7 @@ def _refuse_rejected(chain: Chain, release: Release, request: Request) -> None:
     if release.sha256 in chain.rejected and not request.reason:
         raise VersionUnfit(
             f"{release} was rolled back from",
-            hint=f'to promote it all the same: iris promote {release.version} --reason "…"',
+            hint=f"to promote it all the same: {request.with_option('--reason')}",
         )
 
 
@@ -277,7 +289,7 @@ def _refuse_by_gates(report: Report, request: Request) -> None:
     said = (Verdict.PASS, Verdict.NOT_APPLICABLE)
     told = "; ".join(f"{f.gate}: {f.sentence}" for f in report.findings if f.verdict not in said)
     if report.verdict is Verdict.FAIL and not (request.force and report.whole):
-        force = f'; to go on all the same: iris promote {report.version} --force "…"'
+        force = f"; to go on all the same: {request.with_option('--force')}"
         raise GatesFailed(
             f"version {report.version} is not promoted: {told}",
             hint=f"train a better one{force if report.whole else ''}",
@@ -286,5 +298,5 @@ def _refuse_by_gates(report: Report, request: Request) -> None:
     if unsure and not (request.accept_inconclusive or request.force):
         raise GatesInconclusive(
             f"version {report.version} is not promoted, the evidence says too little: {told}",
-            hint=f'to go on all the same: iris promote {report.version} --accept-inconclusive "…"',
+            hint=f"to go on all the same: {request.with_option('--accept-inconclusive')}",
         )

@@ -92,7 +92,7 @@ def test_a_refused_value_is_told_with_what_is_expected(tofu: Tofu) -> None:
 
     tofu.init("modules/region")
     names = ("-var=name=Iris", "-var=environment=prod", "-var=location=westeurope")
-    assert "name: expected 3 to 13 of" in tofu.run(
+    assert "name: expected 3 to 12 of" in tofu.run(
         "modules/region", "plan", "-no-color", "-input=false", *names, code=1
     ).replace("\n", " ")
 

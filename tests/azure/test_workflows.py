@@ -27,6 +27,8 @@ STEPS = {
 }
 RUNS = {name: step["run"] for name, step in STEPS.items() if "run" in step}
 ENVIRONMENTS = ("dev", "prod", "shared")
+OPERATIONS = WORKFLOWS["promote"][True]["workflow_dispatch"]["inputs"]["operation"]["options"]
+"""YAML takes the key `on` for true."""
 # What a runner has, and what asks nobody for a rule of ours.
 PLAIN = ('git checkout --quiet --detach "$VERSION^{commit}"', "jq ", 'echo "digest=')
 
@@ -133,9 +135,10 @@ def targets(run: str) -> set[str]:
     assert found, f"{run} makes no target; what is done here is to be done on a desk, too"
     words = [word.strip('"') for word in found[1].split() if "=" not in word]
     return {
-        word.replace("$ENVIRONMENT", environment)
+        word.replace("$ENVIRONMENT", environment).replace("$OPERATION", operation)
         for word in words
         for environment in ENVIRONMENTS
+        for operation in OPERATIONS
         if environment != "shared" or word.startswith(("plan-", "apply-"))
     }
 
@@ -182,6 +185,12 @@ def test_what_changes_an_environment_waits_for_its_approval() -> None:
         assert JOBS[name]["environment"] == "${{ inputs.environment }}"
     assert JOBS["terraform.apply"]["environment"] == "terraform-${{ inputs.environment }}"
     assert JOBS["terraform.apply"]["needs"] == "plan"
+
+
+def test_to_go_back_waits_for_no_promotion() -> None:
+    """A run that is queued behind the very promotion that it is to end would help nobody."""
+    group = WORKFLOWS["promote"]["concurrency"]["group"]
+    assert group == "${{ inputs.operation }}-${{ inputs.environment }}"
 
 
 def test_a_deploy_that_does_not_hold_is_undone() -> None:

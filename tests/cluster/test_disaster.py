@@ -8,9 +8,16 @@ import pytest
 from registry.records import Stamp
 from tests.cluster.arena import Arena
 from tests.cluster.node import layout, lifecycle
-from tests.cluster.system import STANDALONE
+from tests.cluster.system import NAMESPACE, OVERLAY, STANDALONE, System
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
+
+
+def in_postgres(system: System, *statements: str) -> None:
+    """Let MLflow's PostgreSQL do what Azure's may do to us."""
+    for statement in statements:
+        psql = ("psql", "--username=mlflow", "--dbname=postgres", "--command", statement)
+        system.kubectl("exec", "postgres-0", f"--namespace={STANDALONE}", "--", *psql)
 
 
 def test_a_cluster_that_was_lost(arena: Arena, tmp_path: Path) -> None:
@@ -36,12 +43,29 @@ def test_a_cluster_that_was_lost(arena: Arena, tmp_path: Path) -> None:
     arena.agrees(version)
 
 
+def test_a_cluster_and_mlflows_database_that_were_lost(arena: Arena) -> None:
+    """As with a region: the same digest serves without MLflow; the alias follows when it is back."""
+    system, release = arena.system, arena.status()["release"]
+    system.kubectl("delete", "namespace", NAMESPACE, "--timeout=180s")
+    in_postgres(system, "ALTER DATABASE mlflow RENAME TO of_the_lost_region")
+    system.run("k8s/components/standalone/secrets")
+    deploy = ("k8s/deploy", "dev", str(OVERLAY))
+    said = system.run(*deploy, code=1, environ={"TIMEOUT": "60s"})
+    assert "mlflow is not ready" in said.err
+    system.wait_until_serves(release["sha256"])
+    assert system.predict().status == 200
+
+    in_postgres(system, "ALTER DATABASE of_the_lost_region RENAME TO mlflow")
+    system.kubectl("rollout", "status", "deployment/mlflow", "--timeout=300s")
+    system.run("k8s/iris", "dev", "recover")
+    system.run(*deploy)
+    arena.agrees(release["version"])
+
+
 def test_a_database_of_mlflow_that_was_lost(arena: Arena) -> None:
     """Every version that was promoted is there again under its number, and can be promoted."""
     system, version, other = arena.system, arena.serving(), arena.other()
-    for statement in ("DROP DATABASE mlflow WITH (FORCE)", "CREATE DATABASE mlflow"):
-        psql = ("psql", "--username=mlflow", "--dbname=postgres", "--command", statement)
-        system.kubectl("exec", "postgres-0", f"--namespace={STANDALONE}", "--", *psql)
+    in_postgres(system, "DROP DATABASE mlflow WITH (FORCE)", "CREATE DATABASE mlflow")
     system.kubectl("rollout", "restart", "deployment/mlflow")
     system.kubectl("rollout", "status", "deployment/mlflow", "--timeout=180s")
     assert "iris rebuild-registry" in system.iris("status")

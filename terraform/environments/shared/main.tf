@@ -6,20 +6,28 @@ module "region" {
   location    = var.location
 }
 
-# A vault is one environment's, and named as that is.
-module "of" {
-  source      = "../../modules/region"
-  for_each    = local.environments
-  name        = var.name
-  environment = each.key
-  location    = var.location
-}
-
 locals {
   environments = toset(["dev", "prod"])
   names        = module.region.shared
   tags         = module.region.tags
   two_regions  = var.secondary_location != null
+
+  # A vault is one environment's in one region, and named as that is there.
+  vaults = merge([for environment in local.environments : merge(
+    { (environment) = { environment = environment, location = var.location, second = false } },
+    local.two_regions ? {
+      "${environment}-second" = { environment = environment, location = var.secondary_location, second = true }
+    } : {},
+  )]...)
+}
+
+module "of" {
+  source      = "../../modules/region"
+  for_each    = local.vaults
+  name        = var.name
+  environment = each.value.environment
+  location    = each.value.location
+  second      = each.value.second
 }
 
 data "azurerm_client_config" "current" {}
@@ -46,10 +54,10 @@ module "registry" {
 
 module "vault" {
   source              = "../../modules/vault"
-  for_each            = local.environments
+  for_each            = local.vaults
   name                = module.of[each.key].names.vault
   resource_group_name = azurerm_resource_group.this.name
-  location            = var.location
+  location            = each.value.location
   tags                = module.of[each.key].tags
   tenant_id           = data.azurerm_client_config.current.tenant_id
   allowed_ranges      = var.allowed_ranges
@@ -57,13 +65,27 @@ module "vault" {
 
 module "database" {
   source                 = "../../modules/database"
-  name                   = local.names.database
+  name                   = local.names.database.primary
   resource_group_name    = azurerm_resource_group.this.name
   location               = var.location
   tags                   = local.tags
   tenant_id              = data.azurerm_client_config.current.tenant_id
   administrators         = var.administrators
   administrator_password = var.database_administrator_password
+}
+
+# A failover's, of the backup that Azure keeps in the paired region.
+module "second_database" {
+  source                 = "../../modules/database"
+  count                  = var.first_region_lost_at == null ? 0 : 1
+  name                   = local.names.database.secondary
+  resource_group_name    = azurerm_resource_group.this.name
+  location               = var.secondary_location
+  tags                   = local.tags
+  tenant_id              = data.azurerm_client_config.current.tenant_id
+  administrators         = var.administrators
+  administrator_password = null
+  restored               = { server_id = module.database.id, at = var.first_region_lost_at }
 }
 
 # For the gateway where an environment asks for it: the only public address that anything listens on.

@@ -16,14 +16,17 @@ output "stores" {
   }
 }
 
-output "database_host" {
-  description = "The host in the secret mlflow-database."
-  value       = module.database.host
+output "database_hosts" {
+  description = "The host in the secret mlflow-database; in the second region after a failover."
+  value = {
+    primary   = module.database.host
+    secondary = var.first_region_lost_at == null ? null : module.second_database[0].host
+  }
 }
 
 output "vaults" {
-  description = "Each environment's vault."
-  value       = { for environment in local.environments : environment => module.vault[environment].uri }
+  description = "Each environment's vault, in the second region with -second."
+  value       = { for key, vault in module.vault : key => vault.uri }
 }
 
 output "entry" {

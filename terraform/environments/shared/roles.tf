@@ -48,7 +48,7 @@ resource "azurerm_role_definition" "this" {
 
 # People put the secrets' values there, which no state holds.
 resource "azurerm_role_assignment" "secrets" {
-  for_each = local.environments
+  for_each = local.vaults
 
   principal_id         = var.administrators.object_id
   principal_type       = "Group"

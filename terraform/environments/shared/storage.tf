@@ -26,7 +26,7 @@ module "secondary_storage" {
 # Copies releases and ledger into the second region, in no promised order. To end it is the first
 # step of a failover, so it has no prevent_destroy.
 resource "azurerm_storage_object_replication" "this" {
-  count = local.two_regions && var.replicate ? 1 : 0
+  count = local.two_regions && var.first_region_lost_at == null ? 1 : 0
 
   source_storage_account_id      = module.storage.id
   destination_storage_account_id = module.secondary_storage[0].id

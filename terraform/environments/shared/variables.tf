@@ -19,7 +19,7 @@ variable "location" {
 }
 
 variable "secondary_location" {
-  description = "The second region, for copies of images, releases and ledger; null for none."
+  description = "The second region, for copies of images, releases and ledger; the one that Azure pairs with the first, since the database's backups are there. null for none."
   type        = string
   default     = null
   validation {
@@ -28,10 +28,14 @@ variable "secondary_location" {
   }
 }
 
-variable "replicate" {
-  description = "Whether releases and ledger are copied; false is the first step of a failover."
-  type        = bool
-  default     = true
+variable "first_region_lost_at" {
+  description = "Since when the first region is gone (RFC 3339): ends the copying, and makes MLflow's database in the second region. null while it is there."
+  type        = string
+  default     = null
+  validation {
+    condition     = var.first_region_lost_at == null || (can(timeadd(var.first_region_lost_at, "0s")) && var.secondary_location != null)
+    error_message = "first_region_lost_at: expected a time such as 2026-11-29T09:00:00Z, and a secondary_location."
+  }
 }
 
 variable "zones" {

@@ -10,6 +10,10 @@ resource "azurerm_postgresql_flexible_server" "this" {
   storage_mb        = 32768
   auto_grow_enabled = true
 
+  create_mode                       = var.restored == null ? "Default" : "GeoRestore"
+  source_server_id                  = try(var.restored.server_id, null)
+  point_in_time_restore_time_in_utc = try(var.restored.at, null)
+
   public_network_access_enabled = false
   backup_retention_days         = var.backup_days
   geo_redundant_backup_enabled  = var.geo_redundant_backup
@@ -23,7 +27,7 @@ resource "azurerm_postgresql_flexible_server" "this" {
 
   # People sign in by Entra. MLflow's own role has a password, which the administrators give it, and
   # which is in the vault; the administrator's here is used by nobody.
-  administrator_login    = "unused"
+  administrator_login    = var.restored == null ? "unused" : null # or that of the backup
   administrator_password = var.administrator_password
   authentication {
     active_directory_auth_enabled = true
@@ -40,6 +44,8 @@ resource "azurerm_postgresql_flexible_server" "this" {
 }
 
 resource "azurerm_postgresql_flexible_server_database" "mlflow" {
+  count = var.restored == null ? 1 : 0 # a backup has it
+
   name      = "mlflow"
   server_id = azurerm_postgresql_flexible_server.this.id
   charset   = "UTF8"

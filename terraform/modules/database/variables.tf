@@ -33,12 +33,22 @@ variable "administrators" {
 }
 
 variable "administrator_password" {
-  description = "Asked for by Azure when the server is made, and to be changed by hand then: docs/azure.md. Later null."
+  description = "Asked for by Azure when the server is made, and to be changed by hand then: docs/azure.md. Later null, as for a restored one."
   type        = string
   sensitive   = true
   validation {
     condition     = try(length(var.administrator_password) >= 24, true) # null has no length
     error_message = "administrator_password: expected 24 characters or more, such as `openssl rand -base64 33` prints."
+  }
+}
+
+variable "restored" {
+  description = "Of which server's backup in this region it is made, and as that was when (RFC 3339); null for an empty one."
+  type        = object({ server_id = string, at = string })
+  default     = null
+  validation {
+    condition     = var.restored == null || can(timeadd(var.restored.at, "0s"))
+    error_message = "restored: expected a time such as 2026-11-29T09:00:00Z, and the server's id."
   }
 }
 

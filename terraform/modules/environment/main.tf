@@ -17,7 +17,7 @@ locals {
   ids = {
     storage  = "${local.shared_id}/providers/Microsoft.Storage/storageAccounts/${local.shared.storage[var.store]}"
     registry = "${local.shared_id}/providers/Microsoft.ContainerRegistry/registries/${local.shared.registry}"
-    database = "${local.shared_id}/providers/Microsoft.DBforPostgreSQL/flexibleServers/${local.shared.database}"
+    database = "${local.shared_id}/providers/Microsoft.DBforPostgreSQL/flexibleServers/${local.shared.database[var.store]}"
     vault    = "${local.shared_id}/providers/Microsoft.KeyVault/vaults/${local.names.vault}"
     entry    = "${local.shared_id}/providers/Microsoft.Network/publicIPAddresses/${local.shared.entry}"
   }

@@ -3,7 +3,7 @@ output "names" {
   value = {
     prefix         = local.prefix
     resource_group = local.prefix
-    vault          = local.own # one for both regions: Azure itself keeps a copy in the paired one
+    vault          = local.prefix # one a region: a lost region's can't be written, nor be linked to
   }
 }
 
@@ -12,8 +12,11 @@ output "shared" {
   value = {
     resource_group = "${var.name}-shared"
     registry       = local.plain
-    database       = "${var.name}-mlflow"
     entry          = "${var.name}-entry"
+    database = {
+      primary   = "${var.name}-mlflow"
+      secondary = "${var.name}-mlflow-second"
+    }
     storage = {
       primary   = local.plain
       secondary = "${local.plain}second"

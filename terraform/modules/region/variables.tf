@@ -2,8 +2,8 @@ variable "name" {
   description = "What the whole system is called; part of names that are unique in all of Azure."
   type        = string
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{1,11}[a-z0-9]$", var.name))
-    error_message = "name: expected 3 to 13 of a-z, 0-9 and -, a letter first and no - last, such as iris-ml, since a vault's name has room for no more."
+    condition     = can(regex("^[a-z][a-z0-9-]{1,10}[a-z0-9]$", var.name))
+    error_message = "name: expected 3 to 12 of a-z, 0-9 and -, a letter first and no - last, such as iris-ml, since a vault's name has room for no more."
   }
 }
 

@@ -1,4 +1,4 @@
-"""`make promote-prod`: how `k8s/iris` talks to kubectl, and how it ends."""
+"""`make promote-prod` and its like: how `k8s/iris` talks to kubectl, and how it ends."""
 
 import json
 import os
@@ -74,6 +74,34 @@ def test_what_was_typed_is_a_word_and_no_more(asked: Path, typed: str) -> None:
     doubled = typed.replace("$", "$$")
     assert container["args"] == ["promote", doubled, "--reason", doubled, "--yes"]
     assert not asked.with_name("asked.done").exists()
+
+
+@pytest.mark.parametrize(
+    ("target", "variables", "words"),
+    [
+        (
+            "promote-prod",
+            {"VERSION": "7", "REASON": "why", "ACCEPT_INCONCLUSIVE": "$few data"},
+            ["promote", "7", "--reason", "why", "--accept-inconclusive", "$$few data"],
+        ),
+        ("rollback-prod", {"REASON": "worse"}, ["rollback", "--reason", "worse"]),
+        (
+            "rollback-prod",
+            {"REASON": "worse", "VERSION": "6"},
+            ["rollback", "--reason", "worse", "--to", "6"],
+        ),
+        ("recover-prod", {}, ["recover"]),
+    ],
+)
+def test_what_is_asked_for_is_asked_of_iris(
+    asked: Path, target: str, variables: dict[str, str], words: list[str]
+) -> None:
+    """Each variable is an option; what is not given, or empty, is none."""
+    environ = {"VERSION": "", "REASON": "", "ACCEPT_INCONCLUSIVE": "", **variables}
+    assert make(asked, target, "YES=--yes", environ=environ)[0] == 0
+    made = json.loads(asked.with_name("asked.made").read_text())
+    (container,) = made["spec"]["template"]["spec"]["containers"]
+    assert container["args"] == [*words, "--yes"]
 
 
 @pytest.mark.parametrize("code", ["1", "2"])

@@ -115,8 +115,11 @@ def test_training_rows_that_are_not_known_are_inconclusive(world: World) -> None
     world.register()
     promote(world.work(), Request(1))
     world.register(tilt=0.01, data_sha256=None, split_salt=None)
-    with pytest.raises(GatesInconclusive):
-        promote(world.work(), Request(2))
+    with pytest.raises(GatesInconclusive) as caught:
+        promote(world.work(), Request(2, reason="it is better"))
+    assert caught.value.hint == (
+        "to go on all the same: iris promote 2 --reason 'it is better' --accept-inconclusive \"…\""
+    )
 
     promote(world.work(), Request(2, accept_inconclusive="it is Ann's"))
 

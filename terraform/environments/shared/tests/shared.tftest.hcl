@@ -56,16 +56,28 @@ run "one_region_has_one_store" {
   }
 }
 
-run "a_failover_begins_by_ending_the_copying" {
+run "a_failover_ends_the_copying_and_restores_the_database" {
   command = plan
   variables {
-    secondary_location = "northeurope"
-    replicate          = false
+    secondary_location   = "northeurope"
+    first_region_lost_at = "2026-11-29T09:00:00Z"
   }
   assert {
     condition     = output.stores.secondary == "irismlsecond" && length(azurerm_storage_object_replication.this) == 0
     error_message = "The second store stays, and nothing writes to it any more."
   }
+  assert {
+    condition     = length(module.second_database) == 1
+    error_message = "MLflow gets a database in the second region."
+  }
+}
+
+run "only_a_second_region_can_take_over" {
+  command = plan
+  variables {
+    first_region_lost_at = "2026-11-29T09:00:00Z"
+  }
+  expect_failures = [var.first_region_lost_at]
 }
 
 run "a_job_of_github_is_told_by_its_environment" {
@@ -124,6 +136,10 @@ run "a_second_region_has_copies_of_what_is_written_once" {
   assert {
     condition     = alltrue([for rule in azurerm_storage_object_replication.this[0].rules : rule.copy_blobs_created_after == "Everything" && rule.source_container_name == rule.destination_container_name])
     error_message = "All of them, also those from before, under the same name."
+  }
+  assert {
+    condition     = join(",", keys(output.vaults)) == "dev,dev-second,prod,prod-second" && output.database_hosts.secondary == null
+    error_message = "Each environment has a vault there before it is needed; a database is made when it is."
   }
 }
 

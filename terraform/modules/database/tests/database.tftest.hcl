@@ -36,6 +36,29 @@ run "people_sign_in_by_entra" {
   }
 }
 
+run "a_lost_regions_database_comes_out_of_its_backup" {
+  command = plan
+  variables {
+    administrator_password = null
+    restored = {
+      server_id = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/iris-ml-shared/providers/Microsoft.DBforPostgreSQL/flexibleServers/iris-ml-mlflow"
+      at        = "2026-11-29T09:00:00Z"
+    }
+  }
+  assert {
+    condition     = azurerm_postgresql_flexible_server.this.create_mode == "GeoRestore" && azurerm_postgresql_flexible_server.this.administrator_login != "unused" && length(azurerm_postgresql_flexible_server_database.mlflow) == 0
+    error_message = "Its administrator and its database are those of the backup."
+  }
+}
+
+run "a_backup_is_of_a_time" {
+  command = plan
+  variables {
+    restored = { server_id = "iris-ml-mlflow", at = "yesterday" }
+  }
+  expect_failures = [var.restored]
+}
+
 run "a_burstable_size_has_no_standby" {
   command = plan
   variables {

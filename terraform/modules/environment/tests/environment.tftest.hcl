@@ -96,6 +96,10 @@ run "after_a_failover_the_store_is_the_second_account" {
     condition     = output.store == "azure://irismlsecond" && output.cluster.name == "iris-ml-dev-second"
     error_message = "The store is the second account, and the cluster stands beside the first."
   }
+  assert {
+    condition     = output.azure_yaml["key-vault"] == "https://iris-ml-dev-second.vault.azure.net" && endswith(local.ids.database, "/flexibleServers/iris-ml-mlflow-second")
+    error_message = "Secrets and MLflow's database are those of the second region, too."
+  }
 }
 
 run "there_are_two_stores" {

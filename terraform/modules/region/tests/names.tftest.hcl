@@ -24,14 +24,15 @@ run "in_the_second_region_all_is_beside_the_first" {
     second = true
   }
   assert {
-    condition     = output.names.prefix == "iris-ml-prod-second" && output.names.resource_group == "iris-ml-prod-second" && output.names.vault == "iris-ml-prod"
-    error_message = "A failover needs nothing of the first region gone; the secrets are the same."
+    condition     = output.names.prefix == "iris-ml-prod-second" && output.names.resource_group == "iris-ml-prod-second" && output.names.vault == "iris-ml-prod-second"
+    error_message = "A failover needs nothing of the first region: neither gone, nor there."
   }
 }
 
 run "the_longest_name_fits" {
   variables {
-    name = "a2345678901bc"
+    name   = "a2345678901b"
+    second = true
   }
   assert {
     condition     = length(output.names.vault) <= 24 && length(output.shared.storage.secondary) <= 24
