@@ -44,7 +44,7 @@ def test_a_cluster_that_was_lost(arena: Arena, tmp_path: Path) -> None:
 
 
 def test_a_cluster_and_mlflows_database_that_were_lost(arena: Arena) -> None:
-    """As with a region: the same digest serves without MLflow; the alias follows when it is back."""
+    """As with a region: the same digest serves without MLflow, and the alias follows later."""
     system, release = arena.system, arena.status()["release"]
     system.kubectl("delete", "namespace", NAMESPACE, "--timeout=180s")
     in_postgres(system, "ALTER DATABASE mlflow RENAME TO of_the_lost_region")

@@ -39,8 +39,8 @@ REGISTERS = {
         "pkg/provider/register": ("pkg/provider/fake",),
     }
 }
-"""Packages that import what a program may use, by module, and what is left of that: the libraries of
-forty clouds, none of which is here, would be two thirds of what is built."""
+"""Packages that import all that a program may use, by module, and what is left of that here: the
+libraries of forty clouds would be two thirds of what is built."""
 
 
 def install(packages: Mapping[str, str] = MappingProxyType(PACKAGES)) -> None:

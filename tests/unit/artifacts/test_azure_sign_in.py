@@ -56,7 +56,7 @@ def test_a_workload_identity_is_used_where_one_is_configured(
 
 
 def test_without_one_the_default_chain_is_used() -> None:
-    """A developer's own sign-in, or a virtual machine's identity; what fails is told once, by us."""
+    """A developer's own sign-in, or a machine's identity; what fails is told once, by us."""
     credential = _credential()
     assert isinstance(credential, DefaultAzureCredential)
     credential.close()
