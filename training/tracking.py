@@ -186,7 +186,10 @@ class Tracking:
         Raises:
             NotExportable: another kind of model lies there.
         """
-        hint = "the MLflow UI shows a model's address: models:/m-…, or models:/NAME/VERSION"
+        hint = (
+            "the MLflow UI shows a model's address: models:/m-…, or models:/NAME/VERSION; it is "
+            "looked for where MLFLOW_TRACKING_URI says"
+        )
         with _ends_here(f"fetch {uri}", hint):
             root = Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder)).resolve()
             model = _described(root, uri)
