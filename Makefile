@@ -134,9 +134,12 @@ undo-deploy-dev undo-deploy-prod:
 
 promote-dev: ## As promote-prod, in dev
 promote-prod: ## Let a version serve, by a Job in the cluster of prod: VERSION=7 REASON="…" YES=--yes
-# As it was typed, though a dollar be in it.
-promote-dev promote-prod rollback-dev rollback-prod: override export REASON := $(value REASON)
-promote-dev promote-prod: override export ACCEPT_INCONCLUSIVE := $(value ACCEPT_INCONCLUSIVE)
+# As they were typed, though a dollar be in them.
+OPERATIONS = promote-dev promote-prod rollback-dev rollback-prod recover-dev recover-prod
+$(OPERATIONS): override export VERSION := $(value VERSION)
+$(OPERATIONS): override export REASON := $(value REASON)
+$(OPERATIONS): override export ACCEPT_INCONCLUSIVE := $(value ACCEPT_INCONCLUSIVE)
+$(OPERATIONS): override export TAKEOVER := $(value TAKEOVER)
 promote-dev promote-prod:
 	$(if $(value VERSION),,$(error which version is to serve? VERSION=7))
 	@KUBECTL="$(KUBECTL)" k8s/iris $(@:promote-%=%) promote "$$VERSION" --reason "$$REASON" \
@@ -149,9 +152,10 @@ rollback-dev rollback-prod:
 	  $(if $(value VERSION),--to "$$VERSION") $(YES)
 
 recover-dev: ## As recover-prod, in dev
-recover-prod: ## Bring a promotion that was left half-done in prod to its end: YES=--yes
+recover-prod: ## End what was left half-done in prod: TAKEOVER="why, if its promoter may live" YES=--yes
 recover-dev recover-prod:
-	@KUBECTL="$(KUBECTL)" k8s/iris $(@:recover-%=%) recover $(YES)
+	@KUBECTL="$(KUBECTL)" k8s/iris $(@:recover-%=%) recover \
+	  $(if $(value TAKEOVER),--takeover "$$TAKEOVER") $(YES)
 
 train-dev: ## As train-prod, in dev
 train-prod: ## Train in the cluster of prod, and ask the gates about what was registered
@@ -235,7 +239,7 @@ sign: ## Sign what was pushed, by COSIGN=cosign, with its SBOM: only CI's signat
 	@COSIGN=$(COSIGN) docker/signed sign $(PUSHED) $(SBOMS)
 
 released: ## Find the signed images of a commit of main, as push keeps them: VERSION=… REGISTRY=…
-released promote-dev promote-prod rollback-dev rollback-prod: override export VERSION := $(value VERSION)
+released: override export VERSION := $(value VERSION)
 released:
 	@mkdir -p $(dir $(PUSHED))
 	@COSIGN=$(COSIGN) DOCKER=$(DOCKER) docker/released \

@@ -7,6 +7,7 @@ only the libraries of the commands that it runs.
 import contextlib
 import gc
 import importlib.util
+import logging
 import os
 import signal
 import sys
@@ -103,6 +104,8 @@ def main() -> None:
     # MLflow's import makes objects by the hundred thousand, and none of them is garbage: looking
     # for some after each 700 took a tenth of `iris gates`.
     gc.set_threshold(50_000)
+    # Of each way to sign in to Azure that there is not, it would tell at each request.
+    logging.getLogger("azure.identity").setLevel(logging.CRITICAL)
     signal.signal(signal.SIGTERM, _end)
     try:
         cli(standalone_mode=True)

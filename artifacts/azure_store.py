@@ -12,7 +12,6 @@ The service's rules that this relies on are those of Put Blob with `If-None-Matc
 `BlobAlreadyExists`, and a blob becomes visible when it is complete.
 """
 
-import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -136,8 +135,6 @@ def _credential() -> TokenCredential:
 
     token_file = os.environ.get(_TOKEN_FILE)
     if not token_file:
-        # What it could not sign in by it would log at each request, and raises, too.
-        logging.getLogger("azure.identity").setLevel(logging.CRITICAL)
         return DefaultAzureCredential()
     if not Path(token_file).is_file():
         raise SettingsError(
@@ -168,8 +165,8 @@ def _reported(verb: str, address: str) -> Iterator[None]:
     except AzureError as error:
         hint = "check that the account and the container exist and can be reached"
         if isinstance(error, ClientAuthenticationError) or _status(error) in (401, 403):
-            hint = "sign in (az login), or check the identity's role on the container, or "
-            hint += _CONNECTION_STRING
+            person = "" if os.environ.get(_TOKEN_FILE) else "sign in (az login), or "
+            hint = f"{person}check the identity's role on the container, or {_CONNECTION_STRING}"
         message = f"cannot {verb} {address}: {_first_line(error)}"
         raise StoreUnavailable(message, hint=hint) from error
 

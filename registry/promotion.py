@@ -56,7 +56,7 @@ class Request:
     """Only say what would be done."""
 
     def with_option(self, option: str) -> str:
-        """Return the command that asks for the same, with a reason more."""
+        """Return the command with the reasons that were given, and one more."""
         given = {
             "--reason": self.reason,
             "--accept-inconclusive": self.accept_inconclusive,

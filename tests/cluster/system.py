@@ -234,6 +234,11 @@ class System(contextlib.ExitStack):
         found = self.get("pods", f"--selector=app={app}")["items"]
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
+    def leaving(self) -> bool:
+        """Tell whether pods of inference are on their way out, which may answer still."""
+        found = self.get("pods", "--selector=app=inference-service")["items"]
+        return any("deletionTimestamp" in pod["metadata"] for pod in found)
+
     def served(self) -> dict[str, str]:
         """Return the digest that each pod of inference says it serves, by the pod's name.
 

@@ -71,7 +71,7 @@ def apply_system(modules: Sequence[str]) -> None:
     apply = ("apply", "--server-side", "--force-conflicts")
     names = {module.replace("-", "_"): images.name(module) for module in modules}
     for module in modules:
-        if module in programs.CRDS:
+        if module in programs.TRIMMED:
             kubectl(*apply, f"--filename={programs.build(module)}/crds.yaml")
         manifest = HERE / "system" / f"{module}.yaml"
         if manifest.exists():

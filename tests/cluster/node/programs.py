@@ -7,11 +7,11 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 import click
 
@@ -32,15 +32,27 @@ SOURCES = HERE / "go"
 IN_PODS = ("coredns", "metrics-server", "external-secrets", "pause")
 BARE = ("coredns", "pause")
 """Those without which no system of ours runs."""
-CRDS = {"external-secrets": "deploy/crds/bundle.yaml"}
-REGISTERS = {
-    "external-secrets": {
-        "pkg/generator/register": (),
-        "pkg/provider/register": ("pkg/provider/fake",),
-    }
+
+
+class Trimmed(NamedTuple):
+    """A module that is built with less than it has."""
+
+    definitions: str
+    """Its definitions of resources."""
+    registers: Mapping[str, Sequence[str]]
+    """Packages that import all that the program may use, and what they import here."""
+
+
+TRIMMED = {
+    # The libraries of forty clouds, which no test asks, would be two thirds of what is built.
+    "external-secrets": Trimmed(
+        definitions="deploy/crds/bundle.yaml",
+        registers={
+            "pkg/generator/register": (),
+            "pkg/provider/register": ("pkg/provider/fake",),
+        },
+    )
 }
-"""Packages that import all that a program may use, by module, and what is left of that here: the
-libraries of forty clouds would be two thirds of what is built."""
 
 
 def install(packages: Mapping[str, str] = MappingProxyType(PACKAGES)) -> None:
@@ -68,8 +80,8 @@ def build(module: str, sources: Path = SOURCES) -> Path:
     """Return the folder with the programs of a module, built where no earlier run has."""
     source = sources / module
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(source.iterdir())))
-    if module in REGISTERS:
-        digest.update(repr(REGISTERS[module]).encode())
+    if module in TRIMMED:
+        digest.update(repr(TRIMMED[module]).encode())
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "iris-cluster"
     folder = cache / f"{module}-{version(module, sources)}-{digest.hexdigest()[:12]}"
     cache.mkdir(parents=True, exist_ok=True)
@@ -87,25 +99,27 @@ def _build(module: str, source: Path, folder: Path) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     environ = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -buildvcs=false"}
-    flags = ["-trimpath", "-ldflags", f"-s -w {_stamps(module)}"]
+    # Nobody debugs these, and to write for a debugger is a seventh of the compiler's work.
+    flags = ["-trimpath", "-gcflags=all=-dwarf=false", "-ldflags", f"-s -w {_stamps(module)}"]
     packages = "." if (source / "main.go").exists() else "tool"
-    with tempfile.TemporaryDirectory() as scratch:
-        if module in REGISTERS:
-            copy = _trimmed(module, source, Path(scratch), environ)
-            shutil.copy(copy / CRDS[module], partial / "crds.yaml")
-            flags += ["-modfile", f"{scratch}/go.mod"]
-        go = ["go", "-C", str(source), "build"]
-        _run([*go, *flags, "-o", f"{partial}/", packages], environ=environ)
+    scratch = partial / "trimmed"
+    if module in TRIMMED:
+        _trim(module, source, scratch, environ)
+        shutil.copy(scratch / "copy" / TRIMMED[module].definitions, partial / "crds.yaml")
+        flags += ["-modfile", str(scratch / "go.mod")]
+    go = ["go", "-C", str(source), "build"]
+    _run([*go, *flags, "-o", f"{partial}/", packages], environ=environ)
+    shutil.rmtree(scratch, ignore_errors=True)
     partial.rename(folder)
     click.echo(f"built {folder.name} in {time.monotonic() - began:.0f} s")
 
 
-def _trimmed(module: str, source: Path, scratch: Path, environ: dict[str, str]) -> Path:
-    """Write a go.mod that takes a copy of a module, with less in its registers; return the copy."""
+def _trim(module: str, source: Path, scratch: Path, environ: dict[str, str]) -> None:
+    """Write a go.mod that takes a copy of a module, with less in its registers."""
     upstream, copy = f"github.com/{module}/{module}", scratch / "copy"
     fetch = ["go", "-C", str(source), "mod", "download", "-json", upstream]
     shutil.copytree(json.loads(_run(fetch, environ=environ))["Dir"], copy)
-    for register, kept in REGISTERS[module].items():
+    for register, kept in TRIMMED[module].registers.items():
         folder = copy / register
         for file in folder.iterdir():
             file.unlink()
@@ -114,7 +128,6 @@ def _trimmed(module: str, source: Path, scratch: Path, environ: dict[str, str]) 
     asked = (source / "go.mod").read_text()
     (scratch / "go.mod").write_text(f"{asked}\nreplace {upstream} => {copy}\n")
     shutil.copy(source / "go.sum", scratch)
-    return copy
 
 
 def _stamps(module: str) -> str:

@@ -50,29 +50,48 @@ def make(
     return done.returncode, done.stdout + done.stderr
 
 
+def args_of(asked: Path) -> list[str]:
+    """Return the words that the container of the Job got."""
+    made = json.loads(asked.with_name("asked.made").read_text())
+    (container,) = made["spec"]["template"]["spec"]["containers"]
+    args: list[str] = container["args"]
+    return args
+
+
 def test_a_job_is_made_of_the_template_and_followed(asked: Path) -> None:
     """Version and reason arrive as they were typed; Kubernetes puts no variable into them."""
     reason = 'it\'s 2 $ "cheaper", $(VERSION) says'
     assert make(asked, "promote-prod", "VERSION=7", f"REASON={reason}", "YES=--yes")[0] == 0
     made = json.loads(asked.with_name("asked.made").read_text())
-    (container,) = made["spec"]["template"]["spec"]["containers"]
     doubled = reason.replace("$", "$$")
-    assert container["args"] == ["promote", "7", "--reason", doubled, "--yes"]
+    assert args_of(asked) == ["promote", "7", "--reason", doubled, "--yes"]
     assert made["metadata"]["generateName"] == "iris-promote-"
     said = asked.read_text()
     assert "--from=cronjob/promote" in said
     assert "logs --follow job.batch/iris-promote-x" in said
 
 
+@pytest.mark.parametrize("by_environment", [True, False])
 @pytest.mark.parametrize("typed", ["7; touch $ASKED.done", "$(shell touch $ASKED.done)", "`id`"])
-def test_what_was_typed_is_a_word_and_no_more(asked: Path, typed: str) -> None:
+@pytest.mark.parametrize(
+    ("target", "variables"),
+    [
+        ("promote-prod", ("VERSION", "REASON", "ACCEPT_INCONCLUSIVE")),
+        ("rollback-prod", ("REASON", "VERSION")),
+        ("recover-prod", ("TAKEOVER",)),
+    ],
+)
+def test_what_was_typed_is_a_word_and_no_more(
+    asked: Path, target: str, variables: tuple[str, ...], typed: str, by_environment: bool
+) -> None:
     """Neither make nor a shell runs what somebody dispatches, who may not run anything here."""
-    environ = {"VERSION": typed, "REASON": typed}
-    assert make(asked, "promote-prod", "YES=--yes", environ=environ)[0] == 0
-    made = json.loads(asked.with_name("asked.made").read_text())
-    (container,) = made["spec"]["template"]["spec"]["containers"]
-    doubled = typed.replace("$", "$$")
-    assert container["args"] == ["promote", doubled, "--reason", doubled, "--yes"]
+    given = dict.fromkeys(variables, typed)
+    if by_environment:
+        ended = make(asked, target, "YES=--yes", environ=given)
+    else:
+        ended = make(asked, target, "YES=--yes", *(f"{k}={v}" for k, v in given.items()))
+    assert ended[0] == 0
+    assert args_of(asked).count(typed.replace("$", "$$")) == len(variables)
     assert not asked.with_name("asked.done").exists()
 
 
@@ -91,17 +110,16 @@ def test_what_was_typed_is_a_word_and_no_more(asked: Path, typed: str) -> None:
             ["rollback", "--reason", "worse", "--to", "6"],
         ),
         ("recover-prod", {}, ["recover"]),
+        ("recover-prod", {"TAKEOVER": "it hangs"}, ["recover", "--takeover", "it hangs"]),
     ],
 )
 def test_what_is_asked_for_is_asked_of_iris(
     asked: Path, target: str, variables: dict[str, str], words: list[str]
 ) -> None:
     """Each variable is an option; what is not given, or empty, is none."""
-    environ = {"VERSION": "", "REASON": "", "ACCEPT_INCONCLUSIVE": "", **variables}
-    assert make(asked, target, "YES=--yes", environ=environ)[0] == 0
-    made = json.loads(asked.with_name("asked.made").read_text())
-    (container,) = made["spec"]["template"]["spec"]["containers"]
-    assert container["args"] == [*words, "--yes"]
+    none = {"VERSION": "", "REASON": "", "ACCEPT_INCONCLUSIVE": "", "TAKEOVER": ""}
+    assert make(asked, target, "YES=--yes", environ=none | variables)[0] == 0
+    assert args_of(asked) == [*words, "--yes"]
 
 
 @pytest.mark.parametrize("code", ["1", "2"])
