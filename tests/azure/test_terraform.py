@@ -138,7 +138,8 @@ def test_names_of_shared_and_environments_are_apart(made: Made) -> None:
         for r in made[root]
         if r["type"] == "azurerm_resource_group"
     ]
-    assert groups == ["iris-ml-shared", "iris-ml-dev", "iris-ml-prod"]
+    shared = ["iris-ml-shared-second", "iris-ml-shared"]
+    assert groups == [*shared, "iris-ml-dev", "iris-ml-prod"]
 
 
 def test_nothing_but_the_entry_has_a_public_address(made: Made) -> None:

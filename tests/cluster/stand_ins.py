@@ -135,12 +135,9 @@ def terraform() -> argparse.ArgumentParser:
     parser.set_defaults(run=nothing)
     commands = parser.add_subparsers(required=True)
     init = commands.add_parser("init", allow_abbrev=False)
-    init.add_argument("-reconfigure", action="store_true")
-    init.add_argument("-backend-config", action="append", required=True)
+    init.add_argument("-backend-config", required=True)
     commands.add_parser("plan", allow_abbrev=False).add_argument("-out", required=True)
-    apply = commands.add_parser("apply", allow_abbrev=False)
-    apply.add_argument("plan", nargs="?")
-    apply.add_argument("-var", action="append")
+    commands.add_parser("apply", allow_abbrev=False).add_argument("plan")
     return parser
 
 

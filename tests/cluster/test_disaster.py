@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from registry.records import Stamp
-from tests.cluster.arena import Arena
+from tests.cluster.arena import UNGATED, Arena
 from tests.cluster.node import layout, lifecycle
 from tests.cluster.system import NAMESPACE, OVERLAY, STANDALONE, System
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
+
+DEPLOY = ("k8s/deploy", "dev", str(OVERLAY))
 
 
 def in_postgres(system: System, *statements: str) -> None:
@@ -50,8 +52,7 @@ def test_a_cluster_and_mlflows_database_that_were_lost(arena: Arena) -> None:
     in_postgres(system, "ALTER DATABASE mlflow RENAME TO of_the_lost_region")
     try:
         system.run("k8s/components/standalone/secrets")
-        deploy = ("k8s/deploy", "dev", str(OVERLAY))
-        said = system.run(*deploy, code=1, environ={"TIMEOUT": "60s"})
+        said = system.run(*DEPLOY, code=1, environ={"TIMEOUT": "60s"})
         assert "all has rolled out but MLflow" in said.err
         system.wait_until_serves(release["sha256"])
         assert system.predict().status == 200
@@ -61,6 +62,19 @@ def test_a_cluster_and_mlflows_database_that_were_lost(arena: Arena) -> None:
     system.kubectl("rollout", "status", "deployment/mlflow", "--timeout=300s")
     system.run("k8s/iris", "dev", "recover")
     arena.agrees(release["version"])
+
+
+def test_a_cluster_that_was_lost_during_a_promotion(arena: Arena) -> None:
+    """The deploy says what is open; recovered, what served before serves, and it goes through."""
+    system, before = arena.system, arena.serving()
+    arena.job("promote", arena.other(), *UNGATED, IRIS_CRASH_AT="during watch").died()
+    system.kubectl("delete", "namespace", NAMESPACE, "--timeout=180s")
+    system.run("k8s/components/standalone/secrets")
+    said = system.run(*DEPLOY, code=1)
+    assert "iris recover" in said.out + said.err
+    system.run("k8s/iris", "dev", "recover", "--takeover", "its cluster was lost")
+    system.run(*DEPLOY)
+    arena.agrees(before)
 
 
 def test_a_database_of_mlflow_that_was_lost(arena: Arena) -> None:

@@ -597,7 +597,7 @@ def test_go_back(operator: Operator) -> None:
 
 def test_after_a_disaster(operator: Operator) -> None:
     """The namespace is gone, and a deploy lets the same release serve."""
-    cluster, made, deploy, blob, region = operator.blocks
+    cluster, made, deploy, blob = operator.blocks
     system, digest = operator.system, sha256(operator.system)
     system.kubectl("delete", "namespace", NAMESPACE, "--timeout=180s")
     operator.type(made)
@@ -607,4 +607,3 @@ def test_after_a_disaster(operator: Operator) -> None:
     system.wait_until_serves(digest)
     operator.type(cluster)
     operator.type(blob, BLOB=system.config()["MODEL_BLOB_NAME"])
-    operator.type(region)

@@ -14,7 +14,7 @@ module "secondary_storage" {
   source              = "../../modules/storage"
   count               = local.two_regions ? 1 : 0
   name                = local.names.storage.secondary
-  resource_group_name = azurerm_resource_group.this.name
+  resource_group_name = local.second_group
   location            = var.secondary_location
   tags                = local.tags
   allowed_ranges      = var.allowed_ranges

@@ -29,7 +29,7 @@ variable "secondary_location" {
 }
 
 variable "first_region_lost_at" {
-  description = "Since when the first region is gone (RFC 3339): ends the copying, and makes MLflow's database in the second region. null while it is there."
+  description = "Since when the first region is gone (RFC 3339): ends the copying, and makes MLflow's database in the second region. It stays set when the first comes back; null until then."
   type        = string
   default     = null
   validation {
@@ -54,6 +54,12 @@ variable "database_administrator_password" {
   type        = string
   sensitive   = true
   default     = null
+}
+
+variable "database_storage_mb" {
+  description = "What MLflow's database begins with; a restored one with what the other has grown to."
+  type        = number
+  default     = 32768
 }
 
 variable "github_repository" {

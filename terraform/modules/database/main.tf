@@ -7,7 +7,7 @@ resource "azurerm_postgresql_flexible_server" "this" {
 
   version           = "17"
   sku_name          = var.sku_name
-  storage_mb        = 32768
+  storage_mb        = var.storage_mb
   auto_grow_enabled = true
 
   create_mode                       = var.restored == null ? "Default" : "GeoRestore"
@@ -38,8 +38,12 @@ resource "azurerm_postgresql_flexible_server" "this" {
   lifecycle {
     prevent_destroy = true
     # A password that is set by hand after the first apply stays, and the one in the state is void.
-    # Azure chooses the zones, and a failover swaps them.
-    ignore_changes = [administrator_password, zone, high_availability[0].standby_availability_zone]
+    # Azure chooses the zones, a failover swaps them, and storage grows by itself.
+    ignore_changes = [administrator_password, zone, high_availability[0].standby_availability_zone, storage_mb, storage_tier]
+  }
+
+  timeouts {
+    create = "6h" # as long as a backup takes to come back
   }
 }
 

@@ -62,6 +62,12 @@ variable "sku_name" {
   }
 }
 
+variable "storage_mb" {
+  description = "What it begins with; it grows by itself. A restored one begins with what the other has grown to."
+  type        = number
+  default     = 32768
+}
+
 variable "zone_redundant" {
   description = "Whether a standby runs in another zone; Burstable sizes have none."
   type        = bool

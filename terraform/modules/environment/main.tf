@@ -13,21 +13,20 @@ locals {
   shared = module.region.shared
 
   # By name, since no environment reads the state of `shared`, nor has it one of its resources.
-  shared_id = data.azurerm_resource_group.shared.id
+  groups = {
+    for region, name in local.shared.resource_group :
+    region => "/subscriptions/${data.azurerm_client_config.current.subscription_id}/resourceGroups/${name}"
+  }
   ids = {
-    storage  = "${local.shared_id}/providers/Microsoft.Storage/storageAccounts/${local.shared.storage[var.store]}"
-    registry = "${local.shared_id}/providers/Microsoft.ContainerRegistry/registries/${local.shared.registry}"
-    database = "${local.shared_id}/providers/Microsoft.DBforPostgreSQL/flexibleServers/${local.shared.database[var.store]}"
-    vault    = "${local.shared_id}/providers/Microsoft.KeyVault/vaults/${local.names.vault}"
-    entry    = "${local.shared_id}/providers/Microsoft.Network/publicIPAddresses/${local.shared.entry}"
+    storage  = "${local.groups[var.store]}/providers/Microsoft.Storage/storageAccounts/${local.shared.storage[var.store]}"
+    registry = "${local.groups.primary}/providers/Microsoft.ContainerRegistry/registries/${local.shared.registry}"
+    database = "${local.groups[var.store]}/providers/Microsoft.DBforPostgreSQL/flexibleServers/${local.shared.database[var.store]}"
+    vault    = "${local.groups[var.store]}/providers/Microsoft.KeyVault/vaults/${local.names.vault}"
+    entry    = "${local.groups.primary}/providers/Microsoft.Network/publicIPAddresses/${local.shared.entry}"
   }
 }
 
 data "azurerm_client_config" "current" {}
-
-data "azurerm_resource_group" "shared" {
-  name = local.shared.resource_group
-}
 
 resource "azurerm_resource_group" "this" {
   name     = local.names.resource_group

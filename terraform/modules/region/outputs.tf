@@ -10,9 +10,13 @@ output "names" {
 output "shared" {
   description = "What the resources of `shared` are called, wherever they are asked for."
   value = {
-    resource_group = "${var.name}-shared"
-    registry       = local.plain
-    entry          = "${var.name}-entry"
+    # What manages a group's resources is in the group's region, so each region has one.
+    resource_group = {
+      primary   = "${var.name}-shared"
+      secondary = "${var.name}-shared-second"
+    }
+    registry = local.plain
+    entry    = "${var.name}-entry"
     database = {
       primary   = "${var.name}-mlflow"
       secondary = "${var.name}-mlflow-second"

@@ -136,3 +136,22 @@ def test_the_page_lists_folders_and_accounts() -> None:
         there = {f"{folder}/{path.name}" for path in (K8S / folder).iterdir()}
         assert there == {name for name in listed if name.startswith(f"{folder}/")}
     assert named("ServiceAccount") <= listed
+
+
+def test_a_failover_leads_an_overlay_to_the_second_account() -> None:
+    """By the command of docs/disaster-recovery.md, as it is there: store and MLflow's artifacts."""
+    page = (ROOT / "docs" / "disaster-recovery.md").read_text()
+    (typed,) = re.findall(r"`sed -i ('[^`]*') (k8s/overlays/prod/environment\.yaml)`", page)
+    edited = subprocess.run(
+        ["bash", "-c", f"sed {typed[0]} {typed[1]}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    before = yaml.safe_load((ROOT / typed[1]).read_text())["data"]
+    after = yaml.safe_load(edited.stdout)["data"]
+    assert after == before | {
+        "IRIS_STORE": "azure://irismlsecond",
+        "MLFLOW_ARTIFACTS_DESTINATION": "wasbs://mlflow@irismlsecond.blob.core.windows.net/artifacts",
+    }

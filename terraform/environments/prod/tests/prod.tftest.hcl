@@ -1,12 +1,8 @@
 mock_provider "azurerm" {
   mock_data "azurerm_client_config" {
     defaults = {
-      tenant_id = "00000000-0000-0000-0000-000000000009"
-    }
-  }
-  mock_data "azurerm_resource_group" {
-    defaults = {
-      id = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/iris-ml-shared"
+      subscription_id = "00000000-0000-0000-0000-000000000001"
+      tenant_id       = "00000000-0000-0000-0000-000000000009"
     }
   }
   mock_resource "azurerm_log_analytics_workspace" {

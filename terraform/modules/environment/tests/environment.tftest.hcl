@@ -1,12 +1,8 @@
 mock_provider "azurerm" {
   mock_data "azurerm_client_config" {
     defaults = {
-      tenant_id = "00000000-0000-0000-0000-000000000009"
-    }
-  }
-  mock_data "azurerm_resource_group" {
-    defaults = {
-      id = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/iris-ml-shared"
+      subscription_id = "00000000-0000-0000-0000-000000000001"
+      tenant_id       = "00000000-0000-0000-0000-000000000009"
     }
   }
   mock_resource "azurerm_log_analytics_workspace" {
@@ -97,7 +93,7 @@ run "after_a_failover_the_store_is_the_second_account" {
     error_message = "The store is the second account, and the cluster stands beside the first."
   }
   assert {
-    condition     = output.azure_yaml["key-vault"] == "https://iris-ml-dev-second.vault.azure.net" && endswith(local.ids.database, "/flexibleServers/iris-ml-mlflow-second")
+    condition     = output.azure_yaml["key-vault"] == "https://iris-ml-dev-second.vault.azure.net" && endswith(local.ids.database, "/resourceGroups/iris-ml-shared-second/providers/Microsoft.DBforPostgreSQL/flexibleServers/iris-ml-mlflow-second")
     error_message = "Secrets and MLflow's database are those of the second region, too."
   }
 }
