@@ -46,7 +46,7 @@ locals {
 resource "azurerm_user_assigned_identity" "job" {
   for_each = local.jobs
 
-  name                = "${local.names.resource_group}-${each.key}"
+  name                = "${local.names.resource_group.primary}-${each.key}"
   resource_group_name = azurerm_resource_group.this.name
   location            = var.location
   tags                = local.tags
