@@ -44,3 +44,12 @@ def told(cmdline: Path, folder: Path) -> bool:
         return os.fsencode(folder) in cmdline.read_bytes()
     except OSError:
         return False
+
+
+def test_only_what_has_ended_is_taken_for_that() -> None:
+    """A process that becomes another program has no name for a moment, and was taken for gone."""
+    with subprocess.Popen(["sleep", "infinity"]) as process:
+        assert not space._has_ended(process.pid)
+        process.kill()
+        space.wait_until(lambda: space._has_ended(process.pid), "it is seen as dead before its end")
+    assert space._has_ended(process.pid)

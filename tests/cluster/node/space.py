@@ -32,12 +32,19 @@ GONE_S = 30
 def outer() -> int | None:
     """Return the id of the process that made the namespaces, if it lives."""
     try:
-        pid = int(PID.read_text())
+        pid = _pid()
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (OSError, ValueError):
         return None
-    return pid if os.fsencode(STATE) in words and state != "Z" else None
+    return pid if os.fsencode(STATE) in words and not _has_ended(pid) else None
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return True
+    return stat.rpartition(")")[2].split()[0] == "Z"
 
 
 def root() -> Path:
@@ -79,9 +86,14 @@ def _make_namespaces() -> None:
             stderr=file,
             check=True,
         )
-    wait_until(lambda: ready() or (_noted() and outer() is None), "there are namespaces")
+    # Not by `outer`: a process that is becoming another program has no words for a moment.
+    wait_until(lambda: ready() or (_noted() and _has_ended(_pid())), "there are namespaces")
     if not ready():
         raise NodeError(f"no namespaces for a node, which take root: {log.read_text().strip()}")
+
+
+def _pid() -> int:
+    return int(PID.read_text())
 
 
 def _noted() -> bool:
