@@ -144,3 +144,11 @@ def test_a_version_is_asked_for(asked: Path) -> None:
     assert ended != 0
     assert "which version is to serve?" in said
     assert asked.read_text() == ""
+
+
+def test_a_deploy_with_another_store_is_refused_before_anything_is_applied(asked: Path) -> None:
+    """One is left over from a failover; the Job that brings a release back has the cluster's."""
+    ended, said = make(asked, "deploy-dev", environ={"IRIS_STORE": "azure://irismlsecond"})
+    assert ended != 0
+    assert "unset IRIS_STORE" in said
+    assert asked.read_text() == ""
