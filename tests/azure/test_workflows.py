@@ -16,7 +16,10 @@ ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 TEXTS = {file.stem: file.read_text() for file in FILES}
-WORKFLOWS: dict[str, dict[str, Any]] = {name: yaml.safe_load(text) for name, text in TEXTS.items()}
+# YAML takes the key `on` for true.
+WORKFLOWS: dict[str, dict[str | bool, Any]] = {
+    name: yaml.safe_load(text) for name, text in TEXTS.items()
+}
 JOBS = {
     f"{name}.{job}": body for name, text in WORKFLOWS.items() for job, body in text["jobs"].items()
 }
@@ -28,7 +31,6 @@ STEPS = {
 RUNS = {name: step["run"] for name, step in STEPS.items() if "run" in step}
 ENVIRONMENTS = ("dev", "prod", "shared")
 OPERATIONS = WORKFLOWS["promote"][True]["workflow_dispatch"]["inputs"]["operation"]["options"]
-"""YAML takes the key `on` for true."""
 # What a runner has, and what asks nobody for a rule of ours.
 PLAIN = ('git checkout --quiet --detach "$VERSION^{commit}"', "jq ", 'echo "digest=')
 
