@@ -18,11 +18,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def cluster(request: pytest.FixtureRequest) -> Iterator[bool]:
     """A node that is up; whether it goes on after the tests."""
     there = space.outer() is not None
-    lifecycle.up(programs.BARE if request.config.getoption("--bare") else programs.IN_PODS)
-    started = space.outer() is not None and not there
-    yield not started
-    if started:
-        lifecycle.down()
+    try:
+        lifecycle.up(programs.BARE if request.config.getoption("--bare") else programs.IN_PODS)
+        yield there or space.outer() is None
+    finally:  # also of a start that failed
+        if not there and space.outer() is not None:
+            lifecycle.down()
 
 
 @pytest.fixture(scope="session")
