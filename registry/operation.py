@@ -45,6 +45,7 @@ T = TypeVar("T")
 
 _WRITES = 5
 _AWAY_S = 15.0
+_FOUND_S = 15.0
 _AGAIN_S = 0.5
 _NOBODY = "nothing was watched: nobody is served here"
 
@@ -207,9 +208,23 @@ class RunningOperation:
     def _seen_by(self, gateways: Gateways) -> str:
         described = self._described(self.intent.to)
         assert described is not None
+        self._wait_until_found(gateways)
         former = self.chain.operation(self.number).former or Former(None, None)
         window = Window(gateways, *described, former, self._work.limits, self.intent.watch_s)
         return window.watch(partial(self._check_serving, gateways), self._work.progress)
+
+    def _wait_until_found(self, gateways: Gateways) -> None:
+        """Give the gateways the time to find a first instance, where none served before.
+
+        A cluster's DNS goes on for seconds to name nobody, which is no fault of the release. Who
+        finds none for longer has the window tell.
+        """
+        deadline = time.monotonic() + _FOUND_S
+        if gateways.all_ready():
+            return
+        self._work.told("waiting for every gateway to find an instance")
+        while not gateways.all_ready() and time.monotonic() < deadline:
+            time.sleep(_AGAIN_S)
 
     @contextlib.contextmanager
     def _gateways(self) -> Iterator[Gateways | None]:

@@ -56,6 +56,8 @@ class Synthetic:
     """Those that tell something of the release."""
     errors: int = 0
     counts: Counter[int] = field(default_factory=Counter)
+    failure: str = ""
+    """What became of the last that failed."""
     refused: str = ""
     """Why a gateway would not take one, where it would not."""
 
@@ -64,10 +66,11 @@ class Synthetic:
         self.requests += 1
         self.counts[bisect_left(BOUNDS_S, seconds)] += 1
 
-    def failed(self) -> None:
-        """Count one that was not."""
+    def failed(self, failure: str) -> None:
+        """Count one that was not, and keep what became of it."""
         self.requests += 1
         self.errors += 1
+        self.failure = failure
 
     def traffic(self) -> Traffic:
         """Return them as the rules see them."""
@@ -113,6 +116,14 @@ class Gateways:
                 return True
         return False
 
+    def all_ready(self) -> bool:
+        """Tell whether each knows an instance; one that does not answer has no say in it."""
+        for url in self._urls:
+            with contextlib.suppress(httpx.HTTPError):
+                if self._http.get(f"{url}/health/ready").status_code == 503:
+                    return False
+        return True
+
     def counters(self) -> dict[str, str]:
         """Return the page of counters of each gateway that answers, by its address."""
         pages = {}
@@ -136,14 +147,16 @@ class Gateways:
             answer = self._http.post(
                 f"{next(self._turn)}/v1/predict", headers=self._headers, json={"instances": rows}
             )
-        except httpx.HTTPError:
-            seen.failed()
+        except httpx.HTTPError as error:
+            seen.failed(f"no answer ({error})")
             return
         seconds = time.perf_counter() - begun
         if 400 <= answer.status_code < 500:
             seen.refused = f"status {answer.status_code}"
-        elif answer.status_code != 200 or (found := _decoded(answer)) is None:
-            seen.failed()
+        elif answer.status_code != 200:
+            seen.failed(f"status {answer.status_code}{_detail(answer)}")
+        elif (found := _decoded(answer)) is None:
+            seen.failed("an answer that can't be read")
         elif found.model.sha256 == sha256:
             _check_answer(found.predictions, card)
             seen.right(seconds)
@@ -162,6 +175,19 @@ class _Answer(msgspec.Struct, frozen=True):
 
     model: _Model
     predictions: list[_Prediction]
+
+
+class _Problem(msgspec.Struct, frozen=True):
+    """What is read of a gateway's problem (RFC 9457)."""
+
+    detail: str
+
+
+def _detail(answer: httpx.Response) -> str:
+    try:
+        return f": {msgspec.json.decode(answer.content, type=_Problem).detail}"
+    except ValueError:
+        return ""
 
 
 def _decoded(answer: httpx.Response) -> _Answer | None:
@@ -279,7 +305,7 @@ class Window:
                 check_at = now + _CHECK_S
                 check()
                 real = counters.read() or real
-                self._judge(real or _NOTHING, seen.traffic())
+                self._judge(real or _NOTHING, seen)
                 counted = real.requests if real else "unknown"
                 told(
                     f"{now - begun:.0f} of {self.seconds:g} s: {counted} real and "
@@ -290,13 +316,16 @@ class Window:
             due = max(due + pause, time.monotonic())
             time.sleep(max(0.0, due - time.monotonic()))
 
-    def _judge(self, real: Traffic, synthetic: Traffic) -> None:
+    def _judge(self, real: Traffic, seen: Synthetic) -> None:
         former, bounds = self.former, self.limits.bounds
         of_real = out_of_bounds(real, former.real, bounds)
-        of_synthetic = out_of_bounds(synthetic, former.synthetic, bounds)
+        of_synthetic = out_of_bounds(seen.traffic(), former.synthetic, bounds)
         if of_real or of_synthetic:
             kind = "real" if of_real else "synthetic"
-            raise WatchFailed(f"out of bounds: of the {kind} requests, {of_real or of_synthetic}")
+            last = f"; the last synthetic one to fail: {seen.failure}" if seen.failure else ""
+            raise WatchFailed(
+                f"out of bounds: of the {kind} requests, {of_real or of_synthetic}{last}"
+            )
 
     def _summary(self, seconds: float, real: Traffic | None, seen: Synthetic) -> str:
         synthetic = seen.traffic()

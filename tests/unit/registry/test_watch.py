@@ -311,6 +311,20 @@ def test_what_an_answer_counts_as(answer: object, requests: int, errors: int) ->
 
 
 @pytest.mark.parametrize(
+    ("answer", "failure"),
+    [
+        (500, "status 500"),
+        (None, r"no answer \(refused\)"),
+        (b"no JSON", "an answer that can't be read"),
+    ],
+)
+def test_what_became_of_the_last_that_failed_is_told(answer: object, failure: str) -> None:
+    """Else whoever reads that some failed would have to look for why in the gateways' logs."""
+    with pytest.raises(WatchFailed, match=f"the last synthetic one to fail: {failure}$"):
+        watched(Gateway([answer]))
+
+
+@pytest.mark.parametrize(
     "predictions",
     [
         [],

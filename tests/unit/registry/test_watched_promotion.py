@@ -40,22 +40,31 @@ class Gateway(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.world = world
         self.seconds: dict[str, float] = {}
+        self.looks = 0
+        """How often it is asked yet whether it is ready, until it knows an instance."""
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Two of the gateway's paths."""
+    """Three of the gateway's paths."""
 
     server: Gateway
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        """Count nothing: no real request came."""
-        self._reply(b"")
+        """Count nothing, since no real request came; and say whether it knows an instance."""
+        if self.path == "/health/ready" and self.server.looks:
+            self.server.looks -= 1
+            self._reply(b"", 503)
+        else:
+            self._reply(b"")
 
     def do_POST(self) -> None:
         """Answer with the probabilities of the release that is asked for."""
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         world = self.server.world
+        if self.server.looks:
+            self._reply(b'{"detail": "no instance is ready"}', 503)
+            return
         release = world.target.state.release
         assert release is not None
         time.sleep(self.server.seconds.get(release.version, 0.0))
@@ -71,8 +80,8 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Be silent."""
 
-    def _reply(self, body: bytes) -> None:
-        self.send_response(200)
+    def _reply(self, body: bytes, status: int = 200) -> None:
+        self.send_response(status)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -130,6 +139,28 @@ def test_what_was_being_watched_is_waited_for_and_watched_anew(world: World) -> 
     recover(working(world))
     assert last_outcome(world).result is Result.DONE
     assert world.serving() == str(version)
+
+
+def test_gateways_are_given_the_time_to_find_a_first_instance(
+    world: World, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What they answer until then is no fault of the release."""
+    monkeypatch.setattr(operations, "_AGAIN_S", 0.01)
+    gateway.looks = 3
+    promote(working(world), Request(world.register(tilt=0.01), watch_s=0.1))
+    assert last_outcome(world).result is Result.DONE
+    assert ", 0 failed" in last_outcome(world).watched
+
+
+def test_a_gateway_that_finds_no_instance_ends_the_promotion(
+    world: World, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its clients would be served by nobody."""
+    monkeypatch.setattr(operations, "_FOUND_S", 0.0)
+    gateway.looks = 1_000_000
+    with pytest.raises(WatchFailed, match="status 503: no instance is ready; version 1"):
+        promote(working(world), Request(world.register(tilt=0.01), watch_s=0.1))
+    assert last_outcome(world).result is Result.COMPENSATED
 
 
 def test_a_release_is_compared_with_the_one_before(world: World, gateway: Gateway) -> None:
