@@ -232,8 +232,14 @@ def test_newer_releases_are_looked_for_wherever_a_version_stands() -> None:
         }
         for update in updates
     }
-    tracked = run("git", "ls-files", "*go.mod", "*pom.xml", "*package.json", "*Dockerfile")
-    kinds = {"go.mod": "gomod", "pom.xml": "maven", "package.json": "npm"}
+    kinds = {
+        "docker-compose.yml": "docker-compose",
+        "go.mod": "gomod",
+        "package.json": "npm",
+        "pom.xml": "maven",
+        "terraform.tf": "terraform",
+    }
+    tracked = run("git", "ls-files", *(f"*{name}" for name in kinds), "*Dockerfile")
     for file in map(Path, tracked.stdout.split()):
         folders = looked[kinds.get(file.name, "docker")]
         assert any(fnmatch(str(file.parent), folder) for folder in folders), file

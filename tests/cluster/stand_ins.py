@@ -49,9 +49,10 @@ def set_secret(given: argparse.Namespace) -> None:
     _kubectl("patch", STORE, "--type=json", f"--patch={json.dumps(patch)}")
 
 
-def set_password(given: argparse.Namespace) -> None:
-    """Change the password of the database's user."""
-    assert re.fullmatch(r"ALTER ROLE mlflow PASSWORD '\w+'", given.querytext)
+def execute(given: argparse.Namespace) -> None:
+    """Make a role of the database, or let one sign in no more."""
+    make, change = r"CREATE ROLE \w+ LOGIN PASSWORD '\w+' IN ROLE mlflow", r"ALTER ROLE \w+"
+    assert re.fullmatch(f"{make}|{change} (SET ROLE mlflow|NOLOGIN)", given.querytext)
     shell = ("exec", "postgres-0", "--", "psql", "--username=mlflow", "--command", given.querytext)
     _kubectl("--namespace=iris-ml-standalone", *shell)
 
@@ -116,7 +117,7 @@ def az() -> argparse.ArgumentParser:
     made.add_argument("--database-name", required=True)
     made.add_argument("--querytext", required=True)
     made.add_argument("--output", choices=["none"], required=True)
-    made.set_defaults(run=set_password)
+    made.set_defaults(run=execute)
     made = command("aks", "nodepool", "update")
     made.add_argument("--resource-group", required=True)
     made.add_argument("--cluster-name", required=True)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.cluster.arena import INFERENCE
+from tests.cluster.node import space
 from tests.cluster.system import NAMESPACE, OVERLAY, ROOT, System
 
 pytestmark = pytest.mark.timeout(900)
@@ -16,20 +19,75 @@ pytestmark = pytest.mark.timeout(900)
 PROD = "tests/cluster/prod"
 
 
-def test_a_deploy_that_does_not_roll_out_is_undone(system: System, tmp_path: Path) -> None:
-    """What served goes on all the while, and the deploy of before is what an undo knows."""
-    (before,) = set(system.served().values())
-    broken = {
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    """The overlay, with an image that there is not."""
+    overlay = {
         "resources": [os.path.relpath(OVERLAY, tmp_path)],
         "images": [{"name": "iris-inference", "newTag": "none"}],
     }
-    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(broken))
-    said = system.make("deploy-dev", code=2, OVERLAY=str(tmp_path), TIMEOUT="20s")
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    return tmp_path
+
+
+def image(system: System) -> str:
+    """Return the image that inference is asked to have."""
+    containers = system.get(INFERENCE)["spec"]["template"]["spec"]["containers"]
+    return str(containers[0]["image"])
+
+
+def test_a_deploy_that_does_not_roll_out_is_undone(system: System, broken: Path) -> None:
+    """What served goes on all the while, and the deploy of before is what an undo knows."""
+    (before,) = set(system.served().values())
+    said = system.make("deploy-dev", code=2, OVERLAY=str(broken), TIMEOUT="20s")
     assert re.search(r"^\+ .*image: iris-inference:none$", said, re.MULTILINE)
     assert "inference-service is not ready" in said
     assert "this deploy is undone" in said
     assert system.serves(before)
     assert "iris-inference:none" not in system.make("undo-deploy-dev")
+    assert system.serves(before)
+
+
+def test_a_deploy_that_breaks_off_while_it_is_applied_is_undone(
+    system: System, broken: Path, tmp_path: Path
+) -> None:
+    """Some of it was applied: nobody knows what, and no promotion should meet it."""
+    (before,), was = set(system.served().values()), image(system)
+    program = tmp_path / "kubectl"
+    program.write_text(
+        f"""#!/usr/bin/env bash
+        {system.program} "$@" || exit
+        if [ "$1" = apply ] && [[ "${{*: -1}}" = */new ]]; then ! mkdir {tmp_path}/once; fi
+        """
+    )
+    program.chmod(0o755)
+    words, environ = ("k8s/deploy", "dev", str(broken)), {"KUBECTL": str(program)}
+    said = system.run(*words, code=1, environ=environ).err
+    assert "not all of it was applied" in said
+    assert "this deploy is undone" in said
+    assert image(system) == was
+    assert system.serves(before)
+
+
+def test_a_deploy_that_is_interrupted_is_undone(system: System, broken: Path) -> None:
+    """By Ctrl-C, while it waits for what never comes."""
+    (before,), was = set(system.served().values()), image(system)
+    with subprocess.Popen(
+        ("k8s/deploy", "dev", str(broken)),
+        cwd=ROOT,
+        env=system.environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as deploy:
+        space.wait_until(lambda: image(system) != was, "it is applied", 60)
+        os.killpg(deploy.pid, signal.SIGINT)
+        said, _ = deploy.communicate(timeout=180)
+    assert deploy.returncode == 1
+    assert "it was interrupted" in said
+    assert "this deploy is undone" in said
+    assert image(system) == was
     assert system.serves(before)
 
 

@@ -52,11 +52,15 @@ class Call(NamedTuple):
 # Pods of others, and addresses outside; their namespaces have no policies.
 DNS, PROXY = "the cluster's DNS", "the API server's proxy"
 PROMETHEUS, MANAGED = "Prometheus", "Azure's managed Prometheus"
+ENTRY = "the Gateway `entry`"
 STRANGERS = {
     DNS: Peer("10.0.1.1", "kube-system", (("k8s-app", "kube-dns"),)),
     PROXY: Peer("10.0.1.2", "kube-system", (("app", "konnectivity-agent"),)),
     PROMETHEUS: Peer("10.0.1.3", "monitoring", (("app.kubernetes.io/name", "prometheus"),)),
     MANAGED: Peer("10.0.1.6", "kube-system", (("rsName", "ama-metrics"),)),
+    ENTRY: Peer(
+        "10.0.1.7", "iris-ml-entry", (("gateway.networking.k8s.io/gateway-name", "entry"),)
+    ),
     "its neighbour": Peer("10.0.1.4", "monitoring", (("app", "api-gateway"),)),
     "a pod elsewhere": Peer("10.0.1.5", "default", (("app", "promoter"),)),
     "outside": Peer("203.0.113.1"),
@@ -146,6 +150,8 @@ def named(cell: str, inside: dict[str, Peer]) -> Iterable[str]:
         return [app for app, peer in inside.items() if peer.namespace == OURS]
     if cell in ANYWHERE:
         return STRANGERS
+    if cell in STRANGERS:
+        return [cell]
     found = re.findall(r"`([\w-]+)`", cell) or [cell]
     return [one for one in found if one in inside or one in STRANGERS]
 

@@ -13,6 +13,7 @@ import re
 import secrets
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from tests.cluster import stand_ins
 from tests.cluster.conftest import settle
 from tests.cluster.node import images, space
 from tests.cluster.runbook import PAGE, Block, Shell, read
-from tests.cluster.system import NAMESPACE, OVERLAY, ROOT, STANDALONE, System
+from tests.cluster.system import NAMESPACE, OVERLAY, ROOT, STANDALONE, Done, System
 from tests.integration.registry.commands import Stream
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
@@ -542,23 +543,38 @@ def test_rotate_the_keys_of_clients(operator: Operator, tmp_path: Path) -> None:
 
 
 def test_change_mlflow_s_passwords(operator: Operator) -> None:
-    """MLflow signs in with the new one, and is signed in to; and with the former again."""
-    change, sign_in, fetch = operator.blocks
-    system = operator.system
-    kept = json.loads(
-        system.kubectl("get", "secret", STANDALONE, f"--namespace={STANDALONE}", "--output=json")
-    )
+    """MLflow signs in by the new role, and by the former one again; no promotion meanwhile fails.
+
+    A role that was ended signs in no more. Then MLflow is signed in to by another password.
+    """
+    make, put, sign_in, fetch, end = operator.blocks
+    system, role, password = operator.system, "mlflow_2", secrets.token_hex(16)
+    kept = system.get("secret", STANDALONE, f"--namespace={STANDALONE}")
     former = base64.b64decode(kept["data"]["postgres-password"]).decode()
-    with key_vault(system):
-        for password in (secrets.token_hex(16), former):
-            signed_in = {"ADMINISTRATOR": "ops@example.com", "TOKEN": "a token"}
+    administrator = {"ADMINISTRATOR": "ops@example.com", "TOKEN": "a token"}
+
+    def in_postgres(user: str, secret: str, statement: str) -> Done:
+        url = f"postgresql://{user}:{secret}@127.0.0.1/mlflow"
+        words = ("exec", "postgres-0", f"--namespace={STANDALONE}", "--", "psql", url)
+        return system.run(system.program, *words, "--command", statement, code=None)
+
+    with key_vault(system), ThreadPoolExecutor() as engineer:
+        operator.type(make, ROLE=role, PASSWORD=password, **administrator)
+        for user, secret in ((role, password), ("mlflow", former)):
             database = f"postgres.{STANDALONE}.svc:5432"
-            operator.type(change, PASSWORD=password, DATABASE=database, **signed_in)
-            assert "(the alias names 1)" in operator.type(fetch)
+            operator.type(put, ROLE=user, PASSWORD=secret, DATABASE=database)
+            promoted = engineer.submit(system.promote, system.versions()[1].number)
+            assert "registered" in operator.type(fetch)
+            promoted.result()
             shown = system.kubectl(
                 "exec", "deployment/mlflow", "--", "printenv", "MLFLOW_BACKEND_STORE_URI"
             )
-            assert password in shown
+            assert f"//{user}:{secret}@" in shown
+            assert system.status().troubles == []
+        assert in_postgres(role, password, "SELECT").code == 0
+        operator.type(end, FORMER=role, **administrator)
+        assert "not permitted to log in" in in_postgres(role, password, "SELECT").err
+        assert in_postgres("mlflow", former, f"DROP ROLE {role}").code == 0, "it owned nothing"
         former = system.secret("iris-ml-secrets", "mlflow-password")
         for password in (secrets.token_hex(16), former):
             operator.type(sign_in, PASSWORD=password)

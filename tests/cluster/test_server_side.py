@@ -21,7 +21,7 @@ DEFINITIONS = {
     "github.com/prometheus-operator/prometheus-operator": "example/prometheus-operator-crd",
     "sigs.k8s.io/gateway-api": "config/crd/standard",
 }
-SPACES = [K8S / part / "namespace.yaml" for part in ("base", "components/standalone")]
+SPACES = [K8S / part / "namespace.yaml" for part in ("base", "components/standalone", "entry")]
 
 
 def run(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -90,10 +90,10 @@ def test_the_server_takes_every_object(name: str) -> None:
 
 def test_the_server_takes_what_exposes_it_to_the_internet(tmp_path: Path) -> None:
     """No overlay has it, so it is asked about by itself."""
-    for name in ("gateway.yaml", "httproute.yaml"):
-        text = (K8S / "components" / "expose-public" / name).read_text()
-        (tmp_path / name).write_text(text.replace("PUBLIC_HOSTNAME", "iris.example.com"))
+    text = (K8S / "components" / "expose-public" / "httproute.yaml").read_text()
+    (tmp_path / "httproute.yaml").write_text(text.replace("PUBLIC_HOSTNAME", "iris.example.com"))
     dry_run("--filename", str(tmp_path))
+    dry_run("--kustomize", str(K8S / "entry"))
 
 
 @pytest.mark.parametrize("name", ["podmonitor.yaml", "prometheusrule.yaml"])

@@ -49,6 +49,8 @@ resource "azurerm_monitor_data_collection_endpoint" "metrics" {
   location            = var.location
   tags                = var.tags
   kind                = "Linux"
+
+  public_network_access_enabled = true
 }
 
 # Which metrics is decided in the cluster: those of PodMonitors, and of the default targets.

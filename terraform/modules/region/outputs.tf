@@ -29,7 +29,7 @@ output "shared" {
 }
 
 output "roles" {
-  description = "What the custom roles are called; modules/storage and modules/cluster say what each may."
+  description = "What the custom roles are called; environments/shared/roles.tf says what each may."
   value = {
     creator  = "${var.name} blob creator"
     replacer = "${var.name} blob replacer"

@@ -22,6 +22,12 @@ MONITORS = {
         (ROOT / "k8s" / "components" / "monitoring" / "podmonitor.yaml").read_text()
     )
 }
+PROGRAMS = {
+    "api-gateway": "serving/gateway",
+    "exporter": "registry/exporter.py",
+    "inference-service": "serving/inference",
+}
+"""What runs in the pods that a PodMonitor names."""
 ROWS = dict(re.findall(r"^\| `(\w+…?)` \| .+ \| (.+) \|$", PAGE, re.MULTILINE))
 
 
@@ -56,4 +62,7 @@ def test_each_table_and_metric_is_written(name: str) -> None:
     elif way == "default target":
         assert name in COLLECTED[by]
     else:
-        assert by in MONITORS
+        assert PROGRAMS.keys() == MONITORS
+        program = ROOT / PROGRAMS[by]
+        files = program.rglob("*.py") if program.is_dir() else [program]
+        assert any(name.removesuffix("…") in file.read_text() for file in files)

@@ -28,12 +28,14 @@ class Terraform:
         self.program.write_text(TERRAFORM)
         self.program.chmod(0o755)
 
-    def change(self, size: str, at: str = "2026-01-01T00:00:00Z") -> None:
+    def change(self, size: str, at: str = "2026-01-01T00:00:00Z", key: str = "a key") -> None:
         """Say what would change."""
-        after = {"address": "x", "change": {"actions": ["update"], "after": {"size": size}}}
+        before, after = {"size": "tiny", "key": key}, {"size": size, "key": key}
+        change = {"actions": ["update"], "before": before, "after": after}
         # A resource that stays as it is, but for what it says of itself, is no change.
-        stays = {"address": "y", "change": {"actions": ["no-op"], "after": {"nodes": at}}}
-        self.plan.write_text(json.dumps({"timestamp": at, "resource_changes": [after, stays]}))
+        same = {"actions": ["no-op"], "before": {"nodes": at}, "after": {"nodes": at}}
+        changes = [{"address": "x", "change": change}, {"address": "y", "change": same}]
+        self.plan.write_text(json.dumps({"timestamp": at, "resource_changes": changes}))
 
     def make(self, target: str, *variables: str) -> tuple[int, str, str]:
         """Run a target; return its exit code and what it said."""
@@ -75,6 +77,14 @@ def test_what_was_planned_is_applied(terraform: Terraform) -> None:
     asked = terraform.asked.read_text()
     assert "-lock=true" in asked
     assert "environments/dev apply" in asked
+
+
+def test_who_may_only_read_plans_the_same(terraform: Terraform) -> None:
+    """He is shown no keys; they do not change."""
+    terraform.change("small", key="")
+    _, by_reader, _ = terraform.make("plan-dev")
+    terraform.change("small")
+    assert terraform.make("plan-dev")[1] == by_reader
 
 
 def test_what_nobody_has_seen_is_not_applied(terraform: Terraform) -> None:

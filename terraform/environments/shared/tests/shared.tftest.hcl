@@ -133,8 +133,9 @@ run "a_repository_has_an_owner" {
   expect_failures = [var.github_repository]
 }
 
-# Last, since it applies: what it has made refuses every plan without it.
-run "a_second_region_has_copies_of_what_is_written_once" {
+# All that there can be: tests/azure reads what it makes. Last, since it applies: what it has made
+# refuses every plan without it.
+run "everything" {
   variables {
     secondary_location = "northeurope"
   }
@@ -149,12 +150,5 @@ run "a_second_region_has_copies_of_what_is_written_once" {
   assert {
     condition     = join(",", keys(output.vaults)) == "dev,dev-second,prod,prod-second" && output.database_hosts.secondary == null
     error_message = "Each environment has a vault there before it is needed; a database is made when it is."
-  }
-}
-
-# All that there can be: tests/azure reads what it makes.
-run "everything" {
-  variables {
-    secondary_location = "northeurope"
   }
 }
