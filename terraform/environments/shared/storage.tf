@@ -30,6 +30,7 @@ resource "azurerm_storage_object_replication" "this" {
 
   source_storage_account_id      = module.storage.id
   destination_storage_account_id = module.secondary_storage[0].id
+  metrics_enabled                = true # what is pending: docs/azure.md
 
   dynamic "rules" {
     for_each = toset(["models", "ledger"])
