@@ -86,7 +86,11 @@ module "database" {
   storage_mb             = var.database_storage_mb
 }
 
-# A failover's, of the backup that Azure keeps in the paired region.
+# A failover's, of the backup that Azure keeps in the paired region, or empty where none comes.
+locals {
+  backup = var.second_database_empty ? null : { server_id = module.database.id, at = var.first_region_lost_at }
+}
+
 module "second_database" {
   source                 = "../../modules/database"
   count                  = var.first_region_lost_at == null ? 0 : 1
@@ -96,8 +100,8 @@ module "second_database" {
   tags                   = local.tags
   tenant_id              = data.azurerm_client_config.current.tenant_id
   administrators         = var.administrators
-  administrator_password = null
-  restored               = { server_id = module.database.id, at = var.first_region_lost_at }
+  administrator_password = local.backup == null ? var.database_administrator_password : null
+  restored               = local.backup
   storage_mb             = var.database_storage_mb
   zone_redundant         = false # Azure restores none
 }

@@ -20,6 +20,7 @@ provider "azurerm" {
   # Those of the environments, too, which are applied after this.
   resource_providers_to_register = [
     "Microsoft.AlertsManagement",
+    "Microsoft.Compute",
     "Microsoft.ContainerRegistry",
     "Microsoft.ContainerService",
     "Microsoft.DBforPostgreSQL",

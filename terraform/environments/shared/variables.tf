@@ -38,6 +38,12 @@ variable "first_region_lost_at" {
   }
 }
 
+variable "second_database_empty" {
+  description = "Whether MLflow's database in the second region begins empty, for when no backup comes. Azure then asks for database_administrator_password."
+  type        = bool
+  default     = false
+}
+
 variable "zones" {
   description = "The zones of the public address."
   type        = list(string)

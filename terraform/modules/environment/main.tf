@@ -26,6 +26,11 @@ locals {
   }
 }
 
+locals {
+  # The address is of the first region, whose loss must keep no cluster of the second from being made.
+  public_entry_id = var.public_entry && var.store == "primary" ? local.ids.entry : null
+}
+
 data "azurerm_client_config" "current" {}
 
 resource "azurerm_resource_group" "this" {
@@ -52,7 +57,7 @@ module "cluster" {
   tags                = module.region.tags
   subnet_id           = module.network.nodes_subnet_id
   registry_id         = local.ids.registry
-  public_entry_id     = var.public_entry ? local.ids.entry : null
+  public_entry_id     = local.public_entry_id
   administrators      = var.administrators
   authorized_ranges   = var.authorized_ranges
   kubernetes_version  = var.kubernetes_version

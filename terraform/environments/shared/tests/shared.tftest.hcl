@@ -67,8 +67,21 @@ run "a_failover_ends_the_copying_and_restores_the_database" {
     error_message = "The second store stays, and nothing writes to it any more."
   }
   assert {
-    condition     = length(module.second_database) == 1 && local.second_group == "iris-ml-shared-second"
+    condition     = length(module.second_database) == 1 && local.backup.at == var.first_region_lost_at && local.second_group == "iris-ml-shared-second"
     error_message = "MLflow gets a database in the second region, in nothing that is of the first."
+  }
+}
+
+run "where_no_backup_comes_a_database_begins_empty" {
+  command = plan
+  variables {
+    secondary_location    = "northeurope"
+    first_region_lost_at  = "2026-11-29T09:00:00Z"
+    second_database_empty = true
+  }
+  assert {
+    condition     = local.backup == null && length(module.second_database) == 1
+    error_message = "It is of no backup."
   }
 }
 

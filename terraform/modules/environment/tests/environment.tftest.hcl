@@ -85,8 +85,13 @@ run "its_outputs_are_what_kustomize_needs" {
 
 run "after_a_failover_the_store_is_the_second_account" {
   variables {
-    store    = "secondary"
-    location = "northeurope"
+    store        = "secondary"
+    location     = "northeurope"
+    public_entry = true
+  }
+  assert {
+    condition     = local.public_entry_id == null
+    error_message = "The public address is the first region's."
   }
   assert {
     condition     = output.store == "azure://irismlsecond" && output.cluster.name == "iris-ml-dev-second"
