@@ -70,8 +70,10 @@ def test_a_deploy_that_breaks_off_while_it_is_applied_is_undone(
 
 
 def test_a_deploy_that_is_interrupted_is_undone(system: System, broken: Path) -> None:
-    """While it waits for what never comes. (Ctrl-C is the same, but a test that was itself started in
-    the background of a shell has it ignored.)"""
+    """While it waits for what never comes.
+
+    Ctrl-C does the same, but what a shell has started in the background is deaf to that.
+    """
     (before,), was = set(system.served().values()), image(system)
     with subprocess.Popen(
         ("k8s/deploy", "dev", str(broken)),

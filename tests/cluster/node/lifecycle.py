@@ -100,8 +100,10 @@ def restart(name: str) -> None:
 
 
 def kubectl(*words: str) -> str:
-    """Run kubectl as the administrator."""
-    return space.run([f"{STATE}/kubernetes/kubectl", f"--kubeconfig={KUBECONFIG}", *words])
+    """Run kubectl as the administrator; it is none of the node's, and ends with this process."""
+    until_killed = ["setpriv", "--pdeathsig=KILL"]
+    program = [f"{STATE}/kubernetes/kubectl", f"--kubeconfig={KUBECONFIG}"]
+    return space.run([*until_killed, *program, *words])
 
 
 def wait(*words: str, needed: Sequence[str] = daemons.NAMES) -> None:
