@@ -15,7 +15,8 @@ from tests.integration.gateway.processes import (
 )
 from tests.integration.gateway.test_operation import Stream
 
-GRACE_MS = 3000
+GRACE_MS = 6000
+"""Clients of a test that stood still for longer, on a machine full of tests, would be refused."""
 
 
 def write_keys(file: Path, **keys: str) -> None:
