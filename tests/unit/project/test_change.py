@@ -28,13 +28,21 @@ class Terraform:
         self.program.write_text(TERRAFORM)
         self.program.chmod(0o755)
 
-    def change(self, size: str, at: str = "2026-01-01T00:00:00Z", key: str = "a key") -> None:
-        """Say what would change."""
+    def change(
+        self,
+        size: str,
+        at: str = "2026-01-01T00:00:00Z",
+        key: str = "a key",
+        left: tuple[str, ...] = (),
+    ) -> None:
+        """Say what would change, and which objects that a replacement left behind would go."""
         before, after = {"size": "tiny", "key": key}, {"size": size, "key": key}
         change = {"actions": ["update"], "before": before, "after": after}
         # A resource that stays as it is, but for what it says of itself, is no change.
         same = {"actions": ["no-op"], "before": {"nodes": at}, "after": {"nodes": at}}
         changes = [{"address": "x", "change": change}, {"address": "y", "change": same}]
+        going = {"actions": ["delete"], "before": before, "after": None}
+        changes[:0] = [{"address": "x", "deposed": number, "change": going} for number in left]
         self.plan.write_text(json.dumps({"timestamp": at, "resource_changes": changes}))
 
     def make(self, target: str, *variables: str) -> tuple[int, str, str]:
@@ -85,6 +93,14 @@ def test_who_may_only_read_plans_the_same(terraform: Terraform) -> None:
     _, by_reader, _ = terraform.make("plan-dev")
     terraform.change("small")
     assert terraform.make("plan-dev")[1] == by_reader
+
+
+def test_what_a_replacement_left_behind_is_part_of_the_plan(terraform: Terraform) -> None:
+    """It has the address of the object in its place."""
+    terraform.change("small")
+    _, without, _ = terraform.make("plan-dev")
+    terraform.change("small", left=("00000001",))
+    assert terraform.make("plan-dev")[1] != without
 
 
 def test_what_nobody_has_seen_is_not_applied(terraform: Terraform) -> None:
