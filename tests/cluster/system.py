@@ -77,7 +77,7 @@ class System(contextlib.ExitStack):
         self.kubeconfig = f"{home}/kubeconfig"
         on_node = layout.STATE / "kubernetes" / "kubectl"
         found = str(on_node) if on_node.exists() else shutil.which("kubectl")
-        self.program = found or str(programs.build("kubernetes") / "kubectl")
+        self.program = found or str(programs.build() / "kubectl")
         self.meet()
 
     def meet(self) -> None:

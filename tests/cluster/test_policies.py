@@ -129,7 +129,7 @@ def judged(things: list[Thing], folder: Path) -> set[Call]:
     (folder / "traffic.json").write_text(json.dumps(traffic))
     done = subprocess.run(
         [
-            str(programs.build("cyclonus") / "cyclonus"),
+            str(programs.build() / "cyclonus"),
             *("analyze", "--mode=query-traffic"),
             f"--policy-path={folder / 'policies.yaml'}",
             f"--traffic-path={folder / 'traffic.json'}",

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import click
 
@@ -25,13 +24,9 @@ node.add_command(up, "start")
 
 
 @node.command()
-@click.option("--bare", is_flag=True, help="Without metrics-server, External Secrets, cyclonus.")
-def build(bare: bool) -> None:
+def build() -> None:
     """Build what the node runs, and what its tests ask: minutes, once."""
-    modules = ("kubernetes", *(programs.BARE if bare else (*programs.IN_PODS, "cyclonus")))
-    # Two at once: a module is fetched, and a program linked, by one processor at most.
-    with ThreadPoolExecutor(2) as builders:
-        list(builders.map(programs.build, modules))
+    programs.build()
 
 
 @node.command()

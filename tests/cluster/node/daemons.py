@@ -65,7 +65,7 @@ def check(names: Sequence[str]) -> None:
 
 
 def _commands() -> dict[str, list[str]]:
-    bin_ = programs.build("kubernetes")
+    bin_ = programs.build()
     etc, pki = STATE / "etc", STATE / "pki"
     client = "http://127.0.0.1:2379"
     peer = "http://127.0.0.1:2380"

@@ -34,21 +34,21 @@ def load(*sources: str) -> None:
             raise NodeError(f"{what}: no tar, nor did docker save give it: {error}") from error
 
 
-def name(module: str) -> str:
-    """Return the image of a module that runs in the node's own pods."""
-    return f"{NAME}/{module}:{programs.version(module)}"
+def name(program: str) -> str:
+    """Return the image of a program that runs in the node's own pods."""
+    return f"{NAME}/{program}:{programs.build().name}"
 
 
-def load_system(modules: Sequence[str]) -> None:
+def load_system(in_pods: Sequence[str]) -> None:
     """Bring in what the node's own pods run."""
     there = space.run(space.inside([*CTR, "list", "--quiet"])).split()
-    for module in modules:
-        if f"docker.io/{name(module)}" in there:
+    for program in in_pods:
+        if f"docker.io/{name(program)}" in there:
             continue
-        folder = programs.build(module)
-        tar = folder / "image.tar"
+        folder = programs.build()
+        tar = folder / f"{program}.tar"
         if not tar.exists():
-            write(tar, name(module), {module: folder / module}, [f"/{module}"])
+            write(tar, name(program), {program: folder / program}, [f"/{program}"])
         load(str(tar))
 
 

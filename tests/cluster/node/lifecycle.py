@@ -15,39 +15,38 @@ from tests.cluster.node.layout import HERE, KUBECONFIG, ROOT, STATE, NodeError, 
 READY_S = 120
 
 
-def up(modules: Sequence[str] = programs.IN_PODS) -> None:
+def up(in_pods: Sequence[str] = programs.IN_PODS) -> None:
     """Start the node, or mend what is not up of it, or check the cluster of KUBECONFIG.
 
     Args:
-        modules: what runs in the node's own pods.
+        in_pods: the programs that run in the node's own pods.
     """
     given = os.environ.get("KUBECONFIG")
     if given and given != str(KUBECONFIG):
-        kubectl = shutil.which("kubectl") or programs.build("kubernetes") / "kubectl"
+        kubectl = shutil.which("kubectl") or programs.build() / "kubectl"
         space.run([str(kubectl), "get", "--raw=/readyz"])
         click.echo(f"using the cluster of KUBECONFIG={given}")
         return
     began = time.monotonic()
     programs.install()
-    for module in ("kubernetes", *modules):
-        programs.build(module)
+    programs.build()
     with alone():
-        start(modules)
+        start(in_pods)
     click.echo(
         f"the node is up after {time.monotonic() - began:.0f} s\nexport KUBECONFIG={KUBECONFIG}"
     )
 
 
-def start(modules: Sequence[str]) -> None:
+def start(in_pods: Sequence[str]) -> None:
     """Start what does not run, with the state that is there, and wait until the node is ready."""
     STATE.mkdir(exist_ok=True)
     certificates.make()
     for config in (HERE / "config").iterdir():
-        write_config(config)
+        write_config(config, pause=images.name("pause"))
     certificates.write_kubeconfigs()
     link = STATE / "kubernetes"
     link.unlink(missing_ok=True)
-    link.symlink_to(programs.build("kubernetes"))
+    link.symlink_to(programs.build())
     space.make()
     before_others = daemons.NAMES[:3]
     for name in before_others:
@@ -55,25 +54,25 @@ def start(modules: Sequence[str]) -> None:
     wait("get", "--raw=/readyz", needed=before_others)
     for name in daemons.NAMES:
         daemons.start(name)
-    images.load_system(modules)
-    apply_system(modules)
+    images.load_system(in_pods)
+    apply_system(in_pods)
     wait("wait", "--for=condition=Ready", "node", "--all", "--timeout=1s")
     available = ("wait", "--for=condition=Available", "deployment", "--all", "--timeout=1s")
     wait(*available, "--namespace=kube-system")
-    if "external-secrets" in modules:
+    if "external-secrets" in in_pods:
         wait(*available, "--namespace=external-secrets")
-    if "metrics-server" in modules:
+    if "metrics-server" in in_pods:
         wait("top", "nodes")
 
 
-def apply_system(modules: Sequence[str]) -> None:
+def apply_system(in_pods: Sequence[str]) -> None:
     """Apply what the node's own pods are made of."""
     apply = ("apply", "--server-side", "--force-conflicts")
-    names = {module.replace("-", "_"): images.name(module) for module in modules}
-    for module in modules:
-        if module in programs.TRIMMED:
-            kubectl(*apply, f"--filename={programs.build(module)}/crds.yaml")
-        manifest = HERE / "system" / f"{module}.yaml"
+    names = {program.replace("-", "_"): images.name(program) for program in in_pods}
+    for program in in_pods:
+        if program == "external-secrets":
+            kubectl(*apply, f"--filename={programs.build()}/{programs.DEFINITIONS}")
+        manifest = HERE / "system" / f"{program}.yaml"
         if manifest.exists():
             kubectl(*apply, f"--filename={write_config(manifest, **names)}")
 

@@ -11,7 +11,6 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
 
 import click
 
@@ -29,30 +28,19 @@ PACKAGES = {
 }
 SOURCES = HERE / "go"
 """A folder a module, with the go.mod that pins it."""
+MODULE = "kubernetes"
+"""That of all programs here: they share one set of libraries, so that each is compiled once."""
 IN_PODS = ("coredns", "metrics-server", "external-secrets", "pause")
 BARE = ("coredns", "pause")
 """Those without which no system of ours runs."""
-
-
-class Trimmed(NamedTuple):
-    """A module that is built with less than it has."""
-
-    definitions: str
-    """Its definitions of resources."""
-    registers: Mapping[str, Sequence[str]]
-    """Packages that import all that the program may use, and what they import here."""
-
-
-TRIMMED = {
-    # The libraries of forty clouds, which no test asks, would be two thirds of what is built.
-    "external-secrets": Trimmed(
-        definitions="deploy/crds/bundle.yaml",
-        registers={
-            "pkg/generator/register": (),
-            "pkg/provider/register": ("pkg/provider/fake",),
-        },
-    )
-}
+EXTERNAL_SECRETS = "github.com/external-secrets/external-secrets"
+DEFINITIONS = "crds.yaml"
+"""Its definitions of resources, beside the programs."""
+# Without the libraries of forty clouds, which no test asks, and which would be most of the work.
+REGISTERS: Mapping[str, Sequence[str]] = MappingProxyType(
+    {"pkg/generator/register": (), "pkg/provider/register": ("pkg/provider/fake",)}
+)
+"""Its packages that import all that it may use, and what they import here."""
 
 
 def install(packages: Mapping[str, str] = MappingProxyType(PACKAGES)) -> None:
@@ -70,18 +58,20 @@ def install(packages: Mapping[str, str] = MappingProxyType(PACKAGES)) -> None:
 
 
 def version(module: str, sources: Path = SOURCES) -> str:
-    """Return the version of the upstream module that go.mod asks for."""
+    """Return the version that go.mod asks for of the module upstream that has the same name."""
     text = (sources / module / "go.mod").read_text()
-    found = re.search(rf"^(?:require )?\s*\S+/{module} (v\S+)", text, re.MULTILINE)
-    return found[1] if found else "local"
+    found = re.search(rf"^(?:require )?\s*[\w.]+/(?:\w+/)?{module} (v\S+)", text, re.MULTILINE)
+    assert found, module
+    return found[1]
 
 
-def build(module: str, sources: Path = SOURCES) -> Path:
+def build(module: str = MODULE, sources: Path = SOURCES) -> Path:
     """Return the folder with the programs of a module, built where no earlier run has."""
     source = sources / module
-    digest = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(source.iterdir())))
-    if module in TRIMMED:
-        digest.update(repr(TRIMMED[module]).encode())
+    files = sorted(file for file in source.rglob("*") if file.is_file())
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files))
+    if module == MODULE:
+        digest.update(repr(REGISTERS).encode())
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "iris-cluster"
     folder = cache / f"{module}-{version(module, sources)}-{digest.hexdigest()[:12]}"
     cache.mkdir(parents=True, exist_ok=True)
@@ -101,38 +91,37 @@ def _build(module: str, source: Path, folder: Path) -> None:
     environ = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -buildvcs=false"}
     # Nobody debugs these, and to write for a debugger is a seventh of the compiler's work.
     flags = ["-trimpath", "-gcflags=all=-dwarf=false", "-ldflags", f"-s -w {_stamps(module)}"]
-    packages = "." if (source / "main.go").exists() else "tool"
     scratch = partial / "trimmed"
-    if module in TRIMMED:
-        _trim(module, source, scratch, environ)
-        shutil.copy(scratch / "copy" / TRIMMED[module].definitions, partial / "crds.yaml")
+    if module == MODULE:
+        _trim(source, scratch, environ)
+        shutil.copy(scratch / "copy/deploy/crds/bundle.yaml", partial / DEFINITIONS)
         flags += ["-modfile", str(scratch / "go.mod")]
-    go = ["go", "-C", str(source), "build"]
-    _run([*go, *flags, "-o", f"{partial}/", packages], environ=environ)
+    build = ["go", "-C", str(source), "build", *flags, "-o", f"{partial}/"]
+    _run([*build, "tool", "./..."], environ=environ)
     shutil.rmtree(scratch, ignore_errors=True)
     partial.rename(folder)
     click.echo(f"built {folder.name} in {time.monotonic() - began:.0f} s")
 
 
-def _trim(module: str, source: Path, scratch: Path, environ: dict[str, str]) -> None:
-    """Write a go.mod that takes a copy of a module, with less in its registers."""
-    upstream, copy = f"github.com/{module}/{module}", scratch / "copy"
-    fetch = ["go", "-C", str(source), "mod", "download", "-json", upstream]
+def _trim(source: Path, scratch: Path, environ: dict[str, str]) -> None:
+    """Write a go.mod that takes a copy of External Secrets, with less in its registers."""
+    copy = scratch / "copy"
+    fetch = ["go", "-C", str(source), "mod", "download", "-json", EXTERNAL_SECRETS]
     shutil.copytree(json.loads(_run(fetch, environ=environ))["Dir"], copy)
-    for register, kept in TRIMMED[module].registers.items():
+    for register, kept in REGISTERS.items():
         folder = copy / register
         for file in folder.iterdir():
             file.unlink()
-        imports = "".join(f'import _ "{upstream}/{package}"\n' for package in kept)
+        imports = "".join(f'import _ "{EXTERNAL_SECRETS}/{package}"\n' for package in kept)
         (folder / "register.go").write_text(f"package register\n\n{imports}")
     asked = (source / "go.mod").read_text()
-    (scratch / "go.mod").write_text(f"{asked}\nreplace {upstream} => {copy}\n")
+    (scratch / "go.mod").write_text(f"{asked}\nreplace {EXTERNAL_SECRETS} => {copy}\n")
     shutil.copy(source / "go.sum", scratch)
 
 
 def _stamps(module: str) -> str:
     """Tell Kubernetes its version, which a build from a module does not know."""
-    if module != "kubernetes":
+    if module != MODULE:
         return ""
     number = version(module)
     major, minor, _ = number.removeprefix("v").split(".")
