@@ -34,10 +34,11 @@ from registry.errors import (
     VersionUnfit,
     WatchFailed,
 )
+from registry.gateways import Gateways
 from registry.plan import Planned, alias_step, roll_out_step
 from registry.records import AliasState, Body, Effect, Intent, Kind, Outcome, Result, Step, Takeover
 from registry.rollout import Fence, TargetState, awaited, is_served
-from registry.watch import Gateways, Window, look_before
+from registry.watch import Window, look_before
 from registry.watch_rules import Former
 from registry.workspace import Workspace, registry_number
 

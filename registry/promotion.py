@@ -29,12 +29,12 @@ from registry.errors import (
 )
 from registry.examination import examine, keep
 from registry.gates import Report, Verdict
+from registry.gateways import Gateways
 from registry.identity import is_dead
 from registry.operation import RunningOperation
 from registry.plan import Planned, promotion_plan
 from registry.records import AliasState, Effect, Intent, Kind, Result
 from registry.rollout import TargetState
-from registry.watch import Gateways
 from registry.workspace import Workspace
 
 

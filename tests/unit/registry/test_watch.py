@@ -16,15 +16,8 @@ from hypothesis import strategies as st
 
 from artifacts.model import load_model
 from registry.errors import WatchFailed
-from registry.watch import (
-    BOUNDS_S,
-    NO_RELEASE,
-    Gateways,
-    Synthetic,
-    Window,
-    look_before,
-    read_counters,
-)
+from registry.gateways import BOUNDS_S, NO_RELEASE, Gateways, Synthetic, read_counters
+from registry.watch import Window, look_before
 from registry.watch_rules import (
     Bounds,
     Durations,
