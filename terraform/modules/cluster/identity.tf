@@ -38,6 +38,14 @@ resource "azurerm_user_assigned_identity" "this" {
   tags                = var.tags
 }
 
+# What they may in the cluster is the cluster's to say; this is what lets them ask for its address.
+resource "azurerm_role_assignment" "administrators" {
+  principal_id         = var.administrators
+  principal_type       = "Group"
+  role_definition_name = "Azure Kubernetes Service Cluster User Role"
+  scope                = azurerm_kubernetes_cluster.this.id
+}
+
 resource "azurerm_role_assignment" "this" {
   for_each = local.roles
 

@@ -89,6 +89,13 @@ run "the_public_entry_is_asked_for" {
   }
 }
 
+run "administrators_can_ask_for_a_kubeconfig" {
+  assert {
+    condition     = azurerm_role_assignment.administrators.principal_id == var.administrators && azurerm_role_assignment.administrators.scope == azurerm_kubernetes_cluster.this.id
+    error_message = "Whom the cluster takes for its administrators, Azure gives its address."
+  }
+}
+
 run "images_are_pulled_by_the_kubelets" {
   assert {
     condition     = azurerm_role_assignment.this["kubelet registry"].role_definition_name == "AcrPull" && azurerm_role_assignment.this["kubelet registry"].scope == var.registry_id
