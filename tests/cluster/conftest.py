@@ -10,7 +10,7 @@ from tests.cluster.system import NAMESPACE, System
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let a node do without what only some tests need, and what takes minutes to build."""
+    """Let a node do without what only some tests need, and what takes half a minute to start."""
     parser.addoption("--bare", action="store_true", help="no metrics-server, no External Secrets")
 
 

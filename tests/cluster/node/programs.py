@@ -69,7 +69,9 @@ def build(module: str = MODULE, sources: Path = SOURCES) -> Path:
     """Return the folder with the programs of a module, built where no earlier run has."""
     source = sources / module
     files = sorted(file for file in source.rglob("*") if file.is_file())
-    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files))
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.relative_to(source)}\n".encode() + file.read_bytes())
     if module == MODULE:
         digest.update(repr(REGISTERS).encode())
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "iris-cluster"
@@ -107,7 +109,9 @@ def _trim(source: Path, scratch: Path, environ: dict[str, str]) -> None:
     """Write a go.mod that takes a copy of External Secrets, with less in its registers."""
     copy = scratch / "copy"
     fetch = ["go", "-C", str(source), "mod", "download", "-json", EXTERNAL_SECRETS]
-    shutil.copytree(json.loads(_run(fetch, environ=environ))["Dir"], copy)
+    kept_read_only = json.loads(_run(fetch, environ=environ))["Dir"]
+    scratch.mkdir()
+    _run(["cp", "--recursive", "--no-preserve=mode", kept_read_only, str(copy)], environ=environ)
     for register, kept in REGISTERS.items():
         folder = copy / register
         for file in folder.iterdir():
