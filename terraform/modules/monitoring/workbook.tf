@@ -8,7 +8,7 @@ locals {
 
 # The queries for people, over a time that is chosen at its top.
 resource "azurerm_application_insights_workbook" "this" {
-  name                = uuidv5("url", "${var.cluster_id}/${var.name}")
+  name                = uuidv5("url", "${var.resource_group_name}/${var.name}") # known without a cluster
   display_name        = var.name
   resource_group_name = var.resource_group_name
   location            = var.location
@@ -25,7 +25,7 @@ resource "azurerm_application_insights_workbook" "this" {
           version = "KqlParameterItem/1.0"
           style   = "pills"
           parameters = [{
-            id         = uuidv5("url", "${var.cluster_id}/${var.name}/time")
+            id         = uuidv5("url", "${var.resource_group_name}/${var.name}/time")
             version    = "KqlParameterItem/1.0"
             name       = "Time"
             type       = 4

@@ -119,6 +119,10 @@ run "the_workbook_has_every_query" {
     ]) == fileset("../../queries", "*.kql")
     error_message = "What is put right is also there to be looked at."
   }
+  assert {
+    condition     = azurerm_application_insights_workbook.this.name == uuidv5("url", "iris-ml-dev/iris-ml-dev")
+    error_message = "Its id is known without a cluster: the plan that makes a lost one again destroys nothing."
+  }
 }
 
 run "whoever_is_to_be_told_is_told" {
