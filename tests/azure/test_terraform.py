@@ -11,6 +11,8 @@ from tests.azure.configuration import Resource, resources
 from tests.azure.tofu import FOLDERS, TERRAFORM, Tofu
 from tests.unit.project.pyproject import ROOT
 
+pytestmark = pytest.mark.timeout(1800)
+"""Whichever is first builds OpenTofu and the provider, where no earlier run has."""
 ENVIRONMENTS = ("dev", "prod")
 VARIABLE = re.compile(r'^variable "(\w+)" \{\n(.*?)^\}', re.MULTILINE | re.DOTALL)
 SHARED = resources(TERRAFORM / "environments" / "shared")
